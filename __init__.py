@@ -1,0 +1,1 @@
+"""Cutis: an in-silico clinical trial engine for skin."""

@@ -1,0 +1,1 @@
+"""Integrator: graded mesh, Rosenbrock step with a generated Jacobian, closed-form pharmacokinetics."""

@@ -1,0 +1,1 @@
+"""Psoriasis: model, treatments, what is measured."""
