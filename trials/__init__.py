@@ -1,0 +1,1 @@
+"""What is done to whom and what it shows: protocol, conduct, statistics, report, command line."""

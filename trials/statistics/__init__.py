@@ -1,0 +1,1 @@
+"""Analyses: a table in, results out."""

@@ -1,0 +1,236 @@
+"""The study as data: what it asks, of whom, what is done to them and how it is analysed.
+
+The classes are the schema of `conf/`, of a study file and of the JSON Schema for editors.
+Weeks count from the first dose (baseline is week 0); one week is 7 days.
+"""
+
+import hashlib
+import json
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from .units import Dose
+
+Week = Annotated[int, Field(ge=0, le=520)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+
+
+class Frozen(BaseModel):
+    """Immutable; unknown keys are errors; numbers are numbers (no text, no yes/no)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
+
+
+class Course(Frozen):
+    """One treatment of an arm: doses at the listed weeks, then every `every` weeks while before `until`."""
+
+    treatment: Name
+    dose: Dose
+    weeks: tuple[Week, ...] = Field(min_length=1)
+    every: Annotated[int, Field(ge=1, le=52)] | None = None
+    until: Week | None = None
+
+    @model_validator(mode="after")
+    def ordered(self) -> "Course":
+        _rising(self.weeks, "weeks")
+        if (self.every is None) != (self.until is None):
+            raise ValueError("'every' and 'until' go together: give both, or neither")
+        if self.until is not None and self.until <= self.weeks[-1]:
+            raise ValueError(f"'until' (week {self.until}) must be later than the last listed week ({self.weeks[-1]})")
+        return self
+
+    def schedule(self) -> tuple[int, ...]:
+        """All weeks with a dose."""
+        if self.every is None or self.until is None:
+            return self.weeks
+        return self.weeks + tuple(range(self.weeks[-1] + self.every, self.until, self.every))
+
+
+class Arm(Frozen):
+    """A virtual arm. An empty regimen is placebo throughout."""
+
+    about: str = ""
+    regimen: tuple[Course, ...] = ()
+
+
+class Criterion(Frozen):
+    """Who may enter, by one attribute or screening measurement; both bounds belong to the range."""
+
+    min: float | None = None
+    max: float | None = None
+    one_of: tuple[str | int | bool, ...] | None = None
+
+    @model_validator(mode="after")
+    def says_something(self) -> "Criterion":
+        if self.min is None and self.max is None and self.one_of is None:
+            raise ValueError("expected min, max or one_of")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
+
+
+class Stratum(Frozen):
+    """One factor of stratification: a twin's attribute, cut at `above` if it is a number."""
+
+    attribute: Name
+    above: float | None = None
+
+
+class Randomisation(Frozen):
+    """Stratified permuted blocks."""
+
+    allocation: dict[Name, Annotated[int, Field(ge=1, le=20)]]
+    block_size: Annotated[int, Field(ge=1, le=200)]
+    stratify_by: tuple[Stratum, ...] = ()
+
+
+class Adherence(Frozen):
+    """Each dose is taken with a probability that varies between twins: `spread` is an SD on the logit scale."""
+
+    probability: Annotated[float, Field(gt=0, lt=1)]
+    spread: Annotated[float, Field(ge=0, le=5)]
+
+
+class Discontinuation(Frozen):
+    """Weekly hazards of stopping treatment, by reason; a share of those who stop stays under observation.
+
+    Lack of efficacy acts from `lack_of_efficacy_from` on, on twins who miss the disease's response threshold.
+    """
+
+    adverse_event: Share
+    other: Share
+    lack_of_efficacy: Share
+    lack_of_efficacy_from: Week
+    followed_up: Share
+
+
+class Rescue(Frozen):
+    """Non-responders receive `treatment` (topical) from a visit at or after `from_week`, with this chance a visit."""
+
+    treatment: Name
+    from_week: Week
+    chance: Share
+
+
+class Conduct(Frozen):
+    """What happens between the protocol and the data."""
+
+    adherence: Adherence
+    discontinuation: Discontinuation
+    missed_visit: Share
+    rescue: Rescue | None = None
+
+
+class Analysis(Frozen):
+    """One comparison of two arms.
+
+    `intercurrent`: `composite` counts stopping, rescue or a missing value as non-response;
+    `treatment_policy` takes what was observed, whatever happened; `while_on_treatment` what was observed before.
+    """
+
+    outcome: Name
+    week: Week
+    arm: Name
+    comparator: Name
+    method: Literal["newcombe", "cochran_mantel_haenszel", "logistic", "ancova"]
+    covariates: tuple[Name, ...] = ()
+    intercurrent: Literal["composite", "treatment_policy", "while_on_treatment"] = "composite"
+    role: Literal["primary", "secondary", "exploratory"] = "exploratory"
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+
+
+class Trial(Frozen):
+    """The protocol."""
+
+    title: str
+    question: str
+    disease: Name
+    arms: dict[Name, Arm] = Field(min_length=1)
+    visits: tuple[Week, ...] = Field(min_length=2)
+    eligibility: dict[Name, Criterion]
+    randomisation: Randomisation
+    conduct: Conduct
+    outcomes: tuple[Name, ...] = Field(min_length=1)
+    analyses: dict[Name, Analysis] = Field(min_length=1)
+
+    @field_validator("visits")
+    @classmethod
+    def baseline_first(cls, visits: tuple[int, ...]) -> tuple[int, ...]:
+        if visits and visits[0] != 0:
+            raise ValueError(f"the first visit must be baseline, week 0; got week {visits[0]}")
+        _rising(visits, "visits")
+        return visits
+
+    @model_validator(mode="after")
+    def arms_agree(self) -> "Trial":
+        named = set(self.randomisation.allocation)
+        if named != set(self.arms):
+            raise ValueError(
+                f"randomisation.allocation names {_names(named)}, but the arms are {_names(self.arms)}: "
+                "name each arm once"
+            )
+        total = sum(self.randomisation.allocation.values())
+        if self.randomisation.block_size % total:
+            raise ValueError(
+                f"randomisation.block_size {self.randomisation.block_size} is not a multiple of "
+                f"the allocation's sum, {total}"
+            )
+        for name, analysis in self.analyses.items():
+            for arm in (analysis.arm, analysis.comparator):
+                if arm not in self.arms:
+                    raise ValueError(f"analyses.{name}: no arm {arm!r}; the arms are {_names(self.arms)}")
+            if analysis.arm == analysis.comparator:
+                raise ValueError(f"analyses.{name}: compares {analysis.arm!r} with itself")
+            if analysis.week not in self.visits or analysis.week == 0:
+                raise ValueError(f"analyses.{name}: week {analysis.week} is not a visit after baseline")
+        last = self.visits[-1]
+        for name, arm in self.arms.items():
+            for course in arm.regimen:
+                if course.schedule()[-1] > last:
+                    raise ValueError(
+                        f"arms.{name}: a dose of {course.treatment} at week {course.schedule()[-1]}, "
+                        f"after the last visit (week {last})"
+                    )
+        return self
+
+
+class Population(Frozen):
+    """Which people, and how many of them are randomised (all arms together)."""
+
+    source: Name
+    size: Annotated[int, Field(ge=1, le=100_000_000)]
+
+
+class Study(Frozen):
+    """The whole plan. Equal studies give equal bytes, wherever they run."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    population: Population
+    trial: Trial
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the plan, by which a run knows its own study."""
+        return hashlib.sha256(canonical(self).encode()).hexdigest()
+
+
+def canonical(study: Study) -> str:
+    """The study as JSON with sorted keys: one text for one plan."""
+    return json.dumps(plain(study), sort_keys=True, separators=(",", ":"))
+
+
+def plain(study: Study) -> dict[str, Any]:
+    """The study as nested built-in types, defaults left out, ready for YAML."""
+    return study.model_dump(mode="json", exclude_defaults=True)
+
+
+def _rising(weeks: tuple[int, ...], what: str) -> None:
+    for before, after in pairwise(weeks):
+        if after <= before:
+            raise ValueError(f"{what} must rise: week {after} comes after week {before}")
+
+
+def _names(names: Any) -> str:
+    return ", ".join(sorted(names))
