@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 from jax import Array
 
 from .parameters import Table
 
-Columns = Mapping[str, np.ndarray]
+Columns = Mapping[str, Any]  # arrays of NumPy or JAX
 
 
 @dataclass(frozen=True)
@@ -27,14 +26,15 @@ class Endpoint:
 class Outcome:
     """What an analysis compares: derived from endpoints `now` and at `baseline`, NaN where either is missing.
 
-    A responder outcome is 0 or 1, a continuous one has a unit.
+    A responder outcome is 0 or 1, a continuous one has a unit. Only what NumPy and JAX arrays share is used, since the
+    conduct of the trial asks for outcomes within the simulation.
     """
 
     name: str
     about: str
     kind: Literal["responder", "continuous"]
     unit: str
-    derive: Callable[[Columns, Columns], np.ndarray]
+    derive: Callable[[Columns, Columns], Any]
 
 
 @dataclass(frozen=True)

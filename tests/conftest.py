@@ -1,8 +1,11 @@
-"""JAX refuses silent broadcasting and silent changes of type in all tests."""
+"""All tests compute as a run does, and JAX refuses silent broadcasting and silent changes of type."""
 
-import jax
+from cutis.cluster import platform
 
-import cutis.core  # noqa: F401 (switches on 64 bits before anything is computed)
+platform.prepare()
+
+import cutis.core  # noqa: E402, F401 (switches on 64 bits before anything is computed)
+import jax  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

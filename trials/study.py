@@ -9,11 +9,19 @@ import json
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .units import Dose
 
-Week = Annotated[int, Field(ge=0, le=520)]
+
+def _week(week: int) -> int:
+    if not 0 <= week <= LAST_WEEK:
+        raise ValueError(f"week {week} is {'before baseline, week 0' if week < 0 else f'after week {LAST_WEEK}'}")
+    return week
+
+
+LAST_WEEK = 520
+Week = Annotated[int, AfterValidator(_week)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 

@@ -136,7 +136,7 @@ def _improved(percent: float) -> Outcome:
     def derive(now: Columns, baseline: Columns) -> np.ndarray:
         # in tenths of a point all of this is whole, so half a tenth settles every rounding
         reached = 100 * (baseline["pasi"] - now["pasi"]) >= percent * baseline["pasi"] - 0.05
-        return reached + 0.0 * (now["pasi"] + baseline["pasi"])
+        return reached.astype("float64") + 0.0 * (now["pasi"] + baseline["pasi"])
 
     return Outcome(
         f"pasi{percent:.0f}",
@@ -149,11 +149,11 @@ def _improved(percent: float) -> Outcome:
 
 def _cleared(now: Columns, baseline: Columns) -> np.ndarray:
     reached = (now["iga"] <= 1) & (baseline["iga"] - now["iga"] >= 2)
-    return reached + 0.0 * (now["iga"] + baseline["iga"])
+    return reached.astype("float64") + 0.0 * (now["iga"] + baseline["iga"])
 
 
 def _untroubled(now: Columns, baseline: Columns) -> np.ndarray:
-    return (now["dlqi"] <= 1) + 0.0 * now["dlqi"]
+    return (now["dlqi"] <= 1).astype("float64") + 0.0 * now["dlqi"]
 
 
 def _change(now: Columns, baseline: Columns) -> np.ndarray:

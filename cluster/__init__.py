@@ -1,0 +1,1 @@
+"""Where it runs: shards, local and Ray executors, the store of a run."""

@@ -1,0 +1,127 @@
+"""A run on disk: what lies where, and how its parts are read back.
+
+RUN/
+  study.yaml                        the resolved study
+  twins/ observations/ events/      one Parquet file a shard each
+  results.parquet results.json      one row a statistic
+  report.html                       opens offline
+  log.jsonl                         what happened when
+  shards/                           which shards are finished, with checksums
+  manifest.json manifest.sha256     written last: a run is complete when they are there
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ..cluster import store
+from .compose import read_study
+from .errors import BadInput, Unfinished
+from .study import Study, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLES = ("twins", "observations", "events")
+IGNORED = (".lock",)
+
+
+def claim(folder: Path, study: Study, resume: bool) -> bool:
+    """Make the folder this study's own; False if its run is complete already.
+
+    Raises:
+      BadInput: the folder belongs to something else, or holds an unfinished run and `resume` was not asked for.
+    """
+    try:
+        entries = sorted(p.name for p in folder.iterdir() if p.name not in IGNORED) if folder.exists() else []
+    except OSError as error:
+        raise BadInput(f"out={folder}: the folder cannot be read: {error.strerror}") from None
+    if not entries:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            store.write(
+                folder / "study.yaml", yaml.safe_dump(plain(study), sort_keys=False, allow_unicode=True).encode()
+            )
+        except (OSError, store.StoreError) as error:
+            raise BadInput(f"out={folder}: the folder cannot be written: {error}") from None
+        return True
+    if "study.yaml" not in entries:
+        raise BadInput(
+            f"out={folder}: the folder holds other files ({', '.join(entries[:3])}); choose a new or empty one"
+        )
+    there = stored_study(folder)
+    if there.fingerprint() != study.fingerprint():
+        raise BadInput(f"out={folder}: the folder holds a run of another study; choose another folder")
+    if "manifest.json" in entries:
+        return False
+    if not resume:
+        raise BadInput(f"out={folder}: an unfinished run of this study is there; add --resume to finish it")
+    return True
+
+
+def stored_study(folder: Path) -> Study:
+    """The study of a run.
+
+    Raises:
+      BadInput: there is no run, or its study is damaged.
+    """
+    if not (folder / "study.yaml").is_file():
+        raise BadInput(f"{folder}: no run is there (it has no study.yaml)")
+    try:
+        return Study.model_validate_json(json.dumps(read_study(folder / "study.yaml")), strict=True)
+    except ValueError as error:
+        raise BadInput(f"{folder / 'study.yaml'}: not a valid study: {str(error).splitlines()[0]}") from None
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a complete run, its checksum tested.
+
+    Raises:
+      Unfinished: the run is not complete, or the manifest is damaged.
+    """
+    file, seal = folder / "manifest.json", folder / "manifest.sha256"
+    if not file.is_file():
+        raise Unfinished(f"{folder}: the run is not complete (it has no manifest.json); finish it with --resume")
+    try:
+        text = file.read_bytes()
+        expected = seal.read_text(encoding="ascii").split()[0]
+    except (OSError, ValueError, IndexError):
+        raise Unfinished(f"{seal}: missing or damaged") from None
+    if hashlib.sha256(text).hexdigest() != expected:
+        raise Unfinished(f"{file}: does not match manifest.sha256: one of the two was changed")
+    return json.loads(text)
+
+
+def seal(folder: Path, content: dict[str, Any]) -> None:
+    """Write the manifest, which completes the run."""
+    text = (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+    store.write(folder / "manifest.sha256", f"{hashlib.sha256(text).hexdigest()}  manifest.json\n".encode())
+    store.write(folder / "manifest.json", text)
+
+
+def files(folder: Path) -> list[str]:
+    """All files of a run but the manifest and its seal, as relative paths."""
+    left_out = {"manifest.json", "manifest.sha256", *IGNORED}
+    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return sorted(name for name in found if name not in left_out)
+
+
+def tables(folder: Path) -> "dict[str, pd.DataFrame]":
+    """The run's tables, shards in order; arms, strata and categories as categories."""
+    return {kind: _read(folder / kind) for kind in TABLES}
+
+
+def _read(folder: Path) -> "pd.DataFrame":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    parts = [pq.read_table(file, use_threads=False) for file in sorted(folder.glob("part-*.parquet"))]
+    table = pa.concat_tables(parts)
+    names = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    for name in names:
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, table[name].combine_chunks().dictionary_encode())
+    return table.to_pandas(self_destruct=True, split_blocks=True)

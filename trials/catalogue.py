@@ -1,0 +1,61 @@
+"""What there is: trials, treatments, models, endpoints, populations."""
+
+from collections.abc import Callable, Iterator
+
+import yaml
+
+from ..core.diseases import DISEASES
+from ..population.sample import POPULATIONS
+from .compose import CONF, options
+from .errors import BadInput
+from .messages import nearest
+
+
+def lines(what: str) -> Iterator[str]:
+    """One line an item of a kind.
+
+    Raises:
+      BadInput: there is no such kind.
+    """
+    if what not in KINDS:
+        raise BadInput(f"list {what}: no such list; {nearest(what, KINDS)}")
+    return KINDS[what]()
+
+
+def _trials() -> Iterator[str]:
+    for option in options("trial"):
+        yield f"trial={option}  {yaml.safe_load((CONF / 'trial' / f'{option}.yaml').read_text())['title']}"
+
+
+def _treatments() -> Iterator[str]:
+    for disease in DISEASES.values():
+        for treatment in disease.treatments.values():
+            yield f"{disease.name}  {treatment.name}  {treatment.about}, {treatment.route}"
+
+
+def _models() -> Iterator[str]:
+    for disease in DISEASES.values():
+        assumed = sum(p.status == "assumed" for p in disease.parameters.values())
+        yield f"{disease.name}  {disease.title}: {len(disease.parameters)} parameters, {assumed} of them assumed"
+
+
+def _endpoints() -> Iterator[str]:
+    for disease in DISEASES.values():
+        for endpoint in disease.endpoints.values():
+            yield f"{disease.name}  {endpoint.name}  {endpoint.about} ({endpoint.low:g} to {endpoint.high:g})"
+        for outcome in disease.outcomes.values():
+            yield f"{disease.name}  {outcome.name}  {outcome.about} [{outcome.kind}]"
+
+
+def _populations() -> Iterator[str]:
+    for source in POPULATIONS.values():
+        yield f"{source.name}  {source.about}"
+
+
+KINDS: dict[str, Callable[[], Iterator[str]]] = {
+    "trials": _trials,
+    "treatments": _treatments,
+    "models": _models,
+    "endpoints": _endpoints,
+    "populations": _populations,
+}

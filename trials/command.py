@@ -1,0 +1,164 @@
+"""The command line: `cutis COMMAND [key=value …]`. Heavy imports wait until a command needs them."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DONE, OURS, INPUT, CHECK = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="cutis",
+    help="Simulate clinical trials of skin treatments on synthetic twins.",
+    epilog="Exit codes: 0 done, 1 our fault, 2 bad input, 3 a check failed or a run was stopped.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="e.g. population.size=300 seed=7")
+]
+StudyFile = Annotated[Path | None, typer.Option("--study", metavar="FILE", help="read the study from a YAML file")]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run")]
+
+
+def main() -> None:
+    """Entry point: carries out one command, and says plainly what is wrong."""
+    from ..cluster import platform
+
+    platform.prepare()
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    show_version: Annotated[bool, typer.Option("--version", help="print the version and stop")] = False,
+) -> None:
+    if show_version:
+        print(f"cutis {version('cutis')}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    overrides: Overrides = None,
+    study: StudyFile = None,
+    resume: Annotated[bool, typer.Option("--resume", help="finish a run that was stopped")] = False,
+) -> None:
+    """Run a trial: sample twins, simulate all arms, analyse, report.
+
+    cutis run trial=psoriasis/il23_vs_tnf population.size=300 seed=7 out=runs/mine cluster=ray
+    """
+    with _plainly():
+        from . import bundle
+        from .job import destination, job
+
+        task = job(overrides or [], study)
+        folder = destination(task)
+        plan = task.study()
+        from ..cluster.store import Lock
+
+        if not bundle.claim(folder, plan, resume):
+            print(f"{folder}: this study's run is complete already\nreport: {folder / 'report.html'}")
+            return
+        with _stoppable(folder), Lock(folder):
+            from .run import run as carry_out
+
+            timing = carry_out(plan, task.cluster, folder)
+        print(
+            f"{plan.trial.title}\n{plan.population.size:,} simulated twins; {timing.total:.1f} s in all, "
+            f"{timing.kernel:.2f} s in the simulation kernel ({timing.made} shards made now)\n"
+            f"report: {folder / 'report.html'}"
+        )
+
+
+@app.command()
+def check(overrides: Overrides = None, study: StudyFile = None) -> None:
+    """Validate a study and print its plan; simulate nothing."""
+    with _plainly():
+        from .job import describe, job
+
+        for line in describe(job(overrides or [], study)):
+            print(line)
+
+
+@app.command()
+def verify(
+    folder: Folder,
+    rerun: Annotated[int, typer.Option(min=0, help="shards to simulate again")] = 1,
+) -> None:
+    """Re-hash a run, analyse it again and simulate some of its shards again, to the bit."""
+    with _plainly():
+        from .errors import Unfinished
+        from .verify import verify as examine
+
+        findings = list(examine(folder, rerun))
+        wrong = [finding for finding in findings if finding.wrong]
+        for finding in wrong:
+            print(f"{folder / finding.what}: {finding.wrong}", file=sys.stderr)
+        if wrong:
+            raise Unfinished(f"{folder}: not verified: {len(wrong)} of {len(findings)} checks failed")
+        for finding in findings:
+            if "again" in finding.what:
+                print(f"{finding.what}: the same bytes")
+        print(f"{folder}: verified, {len(findings)} checks")
+
+
+@app.command()
+def report(
+    folder: Folder,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="where to write it")] = Path("report.html"),
+) -> None:
+    """Build the report of a complete run again, as a file of its own; the run stays as it is."""
+    with _plainly():
+        from .job import rebuild
+
+        rebuild(folder, to)
+        print(f"report: {to}")
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="trials, treatments, models, endpoints or populations")],
+) -> None:
+    """List what there is, one line each."""
+    with _plainly():
+        from .catalogue import lines
+
+        for line in lines(what):
+            print(line)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Turn what users can cause into one message and an exit code."""
+    from ..cluster.errors import ClusterError
+    from .errors import BadInput, Unfinished
+
+    try:
+        yield
+    except BadInput as error:
+        _stop(str(error), INPUT)
+    except (Unfinished, ClusterError) as error:
+        _stop(str(error), CHECK)
+
+
+@contextmanager
+def _stoppable(folder: Path) -> Iterator[None]:
+    from .errors import Unfinished
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Unfinished(f"{folder}: stopped; finished shards are kept. Go on with --resume") from None
+
+
+def _stop(message: str, code: int) -> None:
+    for line in message.splitlines():
+        print(f"cutis: {line}", file=sys.stderr)
+    raise typer.Exit(code)

@@ -1,0 +1,169 @@
+"""From the user's words to a valid job: Hydra composes our configuration, or a study file is read; both are then
+checked against the schema, and every mistake is named before any work starts.
+
+A study file is plain data: no tags, no interpolation and no configuration of Hydra's own reach anything that runs.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ..cluster.settings import Cluster
+from .errors import BadInput
+from .messages import explain, nearest
+from .study import Frozen, Population, Study, Trial
+
+CONF = Path(__file__).parent.parent / "conf"
+GROUPS = ("trial", "population", "cluster")
+WITH_A_FILE = ("out", "seed", "cluster", "population.size")  # what the command line may still say beside --study
+
+
+class Job(Frozen):
+    """A study, and where it runs and is kept. Only the study decides the bytes."""
+
+    seed: int
+    population: Population
+    trial: Trial
+    cluster: Cluster = Cluster(kind="local")
+    out: str | None = None
+
+    def study(self) -> Study:
+        """The plan alone."""
+        return Study(seed=self.seed, population=self.population, trial=self.trial)
+
+
+def from_configuration(overrides: Sequence[str]) -> Job:
+    """Compose `conf/` with overrides such as `trial=psoriasis/il23_vs_tnf population.size=300`.
+
+    Raises:
+      BadInput: what is wrong, one line a mistake.
+    """
+    data, origins = _composed(overrides)
+    return _valid(data, origins)
+
+
+def from_file(file: Path, overrides: Sequence[str]) -> Job:
+    """Read a study from its own file; the command line may only say where it runs, its seed and its size."""
+    data = read_study(file)
+    for override in overrides:
+        key = override.lstrip("+~").split("=")[0]
+        if not any(key == allowed or key.startswith(f"{allowed}.") for allowed in WITH_A_FILE):
+            raise BadInput(
+                f"{override}: beside --study only {', '.join(WITH_A_FILE)} can be given; change {file} instead"
+            )
+    composed, origins = _composed(overrides)
+    told = {o.lstrip("+").split("=")[0] for o in overrides}
+    data |= {"cluster": composed["cluster"], "out": composed["out"]}
+    if "seed" in told:
+        data["seed"] = composed["seed"]
+    if "population.size" in told and isinstance(data.get("population"), Mapping):
+        data["population"] = {**data["population"], "size": composed["population"]["size"]}
+    return _valid(
+        data,
+        {key: str(file) for key in ("seed", "population", "trial")} | {k: v for k, v in origins.items() if k in told},
+    )
+
+
+def read_study(file: Path) -> dict[str, Any]:
+    """A YAML mapping from a file, by a loader that knows plain data only and refuses a key given twice."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BadInput(f"{file}: the study cannot be read: {reason}") from None
+    try:
+        data = yaml.load(text, Loader=_Plain)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise BadInput(f"{file}: expected a study (keys seed, population, trial), got {type(data).__name__}")
+    return data
+
+
+def options(group: str) -> tuple[str, ...]:
+    """What can be chosen in a configuration group, e.g. `psoriasis/il23_vs_tnf`."""
+    folder = CONF / group
+    return tuple(sorted(str(f.relative_to(folder).with_suffix("").as_posix()) for f in folder.rglob("*.yaml")))
+
+
+def _composed(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Plain data, and which file (or the command line) each part came from."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    words: list[str] = []
+    origins: dict[str, str] = dict.fromkeys(("seed", "out"), "conf/config.yaml")
+    chosen = {"trial": "psoriasis/il23_vs_tnf", "population": "psoriasis", "cluster": "local"}
+    for override in overrides:
+        words.append(_word(override, chosen, origins))
+    origins = {group: f"conf/{group}/{option}.yaml" for group, option in chosen.items()} | origins
+    try:
+        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+            config = compose("config", overrides=words)
+        data: Any = OmegaConf.to_container(config, resolve=False)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise BadInput(f"{' '.join(overrides)}: {str(error).splitlines()[0]}") from None
+    for path, value in _leaves(data):
+        if isinstance(value, str) and "${" in value:
+            raise BadInput(f"{path}: interpolation is not supported, got {value!r}; write the value itself")
+    return data, origins
+
+
+def _word(override: str, chosen: dict[str, str], origins: dict[str, str]) -> str:
+    """The override as Hydra should take it. Keys are added freely: the schema is what refuses an unknown one."""
+    key, equals, value = override.lstrip("+~").partition("=")
+    if override.startswith("~"):
+        origins[key] = "command line"
+        return override
+    if not equals or not key:
+        raise BadInput(f"{override}: expected key=value, such as population.size=300")
+    if key.split(".")[0] == "hydra" or "@" in key:
+        raise BadInput(f"{override}: Hydra itself cannot be configured here")
+    if key in GROUPS:
+        if value not in options(key):
+            raise BadInput(f"{override}: no such {key}; {nearest(value, options(key))}")
+        chosen[key] = value
+        return f"{key}={value}"
+    origins[key] = "command line"
+    return f"++{key}={value}"
+
+
+def _valid(data: Mapping[str, Any], origins: Mapping[str, str]) -> Job:
+    try:
+        return Job.model_validate_json(json.dumps(data, default=str), strict=True)
+    except ValidationError as error:
+        raise BadInput("\n".join(explain(error, Job, data, origins))) from None
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"the study is not plain data: {error}") from None
+
+
+def _leaves(node: object, path: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield from _leaves(child, f"{path}.{key}".lstrip("."))
+    elif isinstance(node, list):
+        for number, child in enumerate(node):
+            yield from _leaves(child, f"{path}.{number}")
+    else:
+        yield path, node
+
+
+class _Plain(yaml.SafeLoader):
+    """Plain data; a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)

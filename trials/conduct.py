@@ -1,0 +1,205 @@
+"""A twin's way through the trial: seen at visits, dosed between them, and what intervenes.
+
+Everything here is one pure function of twin numbers, arms and the protocol as arrays; it is compiled once for a
+protocol's shape and used for every shard.
+"""
+
+from functools import cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from ..core.disease import Disease
+from ..core.diseases import DISEASES
+from ..core.engine.course import Body, Grid, advance, at_rest
+from ..core.keys import normals, people, stream, uniforms
+from ..population.sample import POPULATIONS, sample
+
+REASONS = ("", "adverse event", "lack of efficacy", "other")
+NEVER = -1
+CHANCES = ("adverse", "lack", "other", "follow", "miss", "rescue")
+
+
+class Rules(NamedTuple):
+    """The numbers of `study.Conduct`, in days and hazards a week; scalars."""
+
+    adherence: Array
+    adherence_spread: Array
+    adverse_event: Array
+    lack_of_efficacy: Array
+    lack_of_efficacy_from: Array
+    other: Array
+    followed_up: Array
+    missed_visit: Array
+    rescue_from: Array
+    rescue_chance: Array
+
+
+class Protocol(NamedTuple):
+    """A trial as arrays.
+
+    days: of visits, (visits,). first: the break at each visit, then that of the last again, (visits + 1,).
+    dose_days: whole days of the breaks, (breaks,). doses: mg, (breaks, arms, slots). drugs: treatment numbers,
+    (arms, slots).
+    """
+
+    days: Array
+    first: Array
+    dose_days: Array
+    doses: Array
+    drugs: Array
+    grid: Grid
+    rules: Rules
+
+
+class Status(NamedTuple):
+    """Where each twin stands; visits are numbers, -1 for never. Each (people,)."""
+
+    in_study: Array
+    on_treatment: Array
+    rescued: Array
+    stopped: Array
+    reason: Array
+    left: Array
+    rescue: Array
+    doses_planned: Array
+    doses_taken: Array
+
+
+class Record(NamedTuple):
+    """What a shard yields. twins: attributes, (people,). visits: endpoints (NaN unless seen) and flags,
+    (visits, people)."""
+
+    twins: dict[str, Array]
+    visits: dict[str, Array]
+    status: Status
+
+
+@cache
+def kernel(disease: str, source: str):
+    """The compiled simulation `(key, ids, arms, protocol, theta) -> Record` of a disease and a population."""
+    return jax.jit(partial(simulate, disease, source))
+
+
+@cache
+def screening(disease: str, source: str):
+    """The compiled screening `(key, ids, theta) -> attributes and screening endpoints`."""
+    return jax.jit(partial(screen, disease, source))
+
+
+def screen(
+    disease: str, source: str, key: Array, ids: Array, theta: dict[str, Array]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Candidates' attributes, and their endpoints as measured at a screening visit of its own."""
+    told, twins, keys = DISEASES[disease], _twins(source, key, ids), _keys(key, ids)
+    nobody = jnp.zeros((0, ids.shape[0]), dtype="int64")
+    person = told.individual(keys, twins, nobody, theta)
+    at = jax.vmap(lambda k: stream(k, "screening"))(keys)
+    return twins, told.observe(at, person, told.start(person), jnp.asarray(0.0))
+
+
+def simulate(
+    disease: str, source: str, key: Array, ids: Array, arms: Array, protocol: Protocol, theta: dict[str, Array]
+) -> Record:
+    """Follow twins through the arms they were randomised to.
+
+    Args:
+      key: of the study. ids: twin numbers, (people,). arms: arm numbers, (people,). theta: parameter numbers.
+    """
+    told, twins, keys = DISEASES[disease], _twins(source, key, ids), _keys(key, ids)
+    person = told.individual(keys, twins, protocol.drugs[arms].T, theta)
+    rates = told.pharmacokinetics(person)
+    begin = told.start(person)
+    rules = protocol.rules
+    habit = jax.scipy.special.logit(rules.adherence) + rules.adherence_spread * normals(keys, "adherence")
+    adherence = jax.nn.sigmoid(habit)
+    baseline = told.observe(_visit(keys, 0), person, begin, protocol.days[0])
+
+    def visit(carry: tuple[Body, Status], number: Array) -> tuple[tuple[Body, Status], dict[str, Array]]:
+        body, status = carry
+        here = _visit(keys, number)
+        measured = told.observe(here, person, body.state, protocol.days[number])
+        seen, after = decide(told, here, measured, baseline, status, number, protocol)
+        readings = {name: jnp.where(seen, value, jnp.nan) for name, value in measured.items()}
+        flags = {"seen": seen, "on_treatment": status.on_treatment, "rescued": status.rescued}
+
+        def between(b: Array, carry: tuple[Body, Status]) -> tuple[Body, Status]:
+            body, status = carry
+            treated = status.on_treatment & status.in_study
+            due = jnp.where(treated, protocol.doses[b][arms].T, 0.0)
+            taken = uniforms(keys, "dose", protocol.dose_days[b]) < adherence
+            signal = partial(told.signal, person, topical=status.rescued.astype("float64"))
+            body = advance(
+                partial(told.drift, person), signal, rates, body, tuple(jnp.where(taken, due, 0.0)), protocol.grid, b
+            )
+            planned = (due > 0).any(0)
+            return body, status._replace(
+                doses_planned=status.doses_planned + planned.astype("int64"),
+                doses_taken=status.doses_taken + (planned & taken).astype("int64"),
+            )
+
+        first, last = protocol.first[number], protocol.first[number + 1]
+        return lax.fori_loop(first, last, between, (body, after)), readings | flags
+
+    start = (at_rest(begin, protocol.drugs.shape[1]), _enrolled(ids))
+    (_, status), visits = lax.scan(visit, start, jnp.arange(protocol.days.shape[0]))
+    return Record(twins, visits, status)
+
+
+def decide(
+    disease: Disease,
+    keys: Array,
+    measured: dict[str, Array],
+    baseline: dict[str, Array],
+    status: Status,
+    number: Array,
+    protocol: Protocol,
+) -> tuple[Array, Status]:
+    """Who is seen at a visit, and who from then on stops, leaves or is rescued.
+
+    Hazards act over the time since the last visit. An adverse event outranks lack of efficacy, and that the rest.
+    """
+    rules, day = protocol.rules, protocol.days[number]
+    weeks = (day - protocol.days[jnp.maximum(number - 1, 0)]) / 7
+    draws: dict[str, Array] = dict(zip(CHANCES, uniforms(keys, "conduct", shape=(len(CHANCES),)), strict=True))
+    seen = status.in_study & ((draws["miss"] >= rules.missed_visit) | (number == 0))
+    failing = seen & (disease.outcomes[disease.lack_of_efficacy].derive(measured, baseline) == 0)
+
+    def happens(name: str, hazard: Array) -> Array:
+        return draws[name] < -jnp.expm1(-hazard * weeks)
+
+    adverse = happens("adverse", rules.adverse_event)
+    lack = failing & (day >= rules.lack_of_efficacy_from) & happens("lack", rules.lack_of_efficacy)
+    other = happens("other", rules.other)
+    stops = status.in_study & status.on_treatment & (adverse | lack | other)
+    leaves = stops & (draws["follow"] >= rules.followed_up)
+    stays = status.in_study & ~leaves
+    rescue = stays & failing & ~status.rescued & (day >= rules.rescue_from) & (draws["rescue"] < rules.rescue_chance)
+    return seen, status._replace(
+        in_study=stays,
+        on_treatment=status.on_treatment & ~stops,
+        rescued=status.rescued | rescue,
+        stopped=jnp.where(stops, number, status.stopped),
+        reason=jnp.where(stops, jnp.where(adverse, 1, jnp.where(lack, 2, 3)), status.reason),
+        left=jnp.where(leaves, number, status.left),
+        rescue=jnp.where(rescue, number, status.rescue),
+    )
+
+
+def _enrolled(ids: Array) -> Status:
+    yes, zero = jnp.ones_like(ids, dtype=bool), jnp.zeros_like(ids)
+    return Status(yes, yes, ~yes, zero + NEVER, zero, zero + NEVER, zero + NEVER, zero, zero)
+
+
+def _twins(source: str, key: Array, ids: Array) -> dict[str, Array]:
+    return sample(POPULATIONS[source], stream(key, "population"), ids)
+
+
+def _keys(key: Array, ids: Array) -> Array:
+    return people(stream(key, "response"), ids)
+
+
+def _visit(keys: Array, number: Array | int) -> Array:
+    return jax.vmap(lambda key: stream(key, "visit", number))(keys)

@@ -1,0 +1,84 @@
+"""What the commands do before, and instead of, a run."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..cluster import store
+from . import bundle
+from .checks import problems
+from .compose import Job, from_configuration, from_file
+from .errors import BadInput
+from .study import Study
+
+
+def job(overrides: Sequence[str], study: Path | None) -> Job:
+    """A job whose study is sound.
+
+    Raises:
+      BadInput: everything that is wrong, one line each.
+    """
+    found = from_file(study, overrides) if study else from_configuration(overrides)
+    wrong = problems(found.study())
+    if wrong:
+        raise BadInput("\n".join(f"{study}: {line}" if study else line for line in wrong))
+    return found
+
+
+def destination(task: Job) -> Path:
+    """The run's folder: what was asked for, or one named after the trial's arms and the study's fingerprint."""
+    if task.out is not None:
+        if not task.out.strip():
+            raise BadInput("out: expected a folder, got an empty name")
+        return Path(task.out)
+    return Path("runs") / f"{task.trial.disease}-{'-'.join(task.trial.arms)}-{task.study().fingerprint()[:8]}"
+
+
+def describe(task: Job) -> Iterator[str]:
+    """The plan of a study in words, with what it will take on disk (measured on runs of the shipped trial)."""
+    from .schedule import mesh
+    from .shard import SIZE
+
+    study, trial = task.study(), task.trial
+    twins, visits = study.population.size, len(trial.visits)
+    yield f"{trial.title}"
+    yield f"study {study.fingerprint()[:12]}, seed {study.seed}, population {study.population.source}"
+    total = sum(trial.randomisation.allocation.values())
+    for name, arm in trial.arms.items():
+        share = trial.randomisation.allocation[name] / total
+        yield f"  arm {name}: about {twins * share:,.0f} twins; {_doses(arm.regimen)}"
+    yield f"  {visits} visits to week {trial.visits[-1]}, {len(trial.analyses)} analyses"
+    steps = mesh(trial, 1.0).steps
+    yield f"  {twins:,} twins in {-(-twins // SIZE):,} shards of {SIZE}; about {steps:,} time steps"
+    yield f"  about {twins * visits * BYTES_A_ROW / 1e6:,.1f} MB on disk"
+    yield f"  {task.cluster.kind} executor; folder {destination(task)}"
+
+
+BYTES_A_ROW = 14  # of observations, compressed, with the twins' and events' share
+
+
+def rebuild(folder: Path, to: Path) -> None:
+    """Write the report of a complete run into a file."""
+    from ..core.diseases import DISEASES
+    from ..population.sample import POPULATIONS
+    from .report.build import build
+    from .statistics.result import from_arrow
+
+    study: Study = bundle.stored_study(folder)
+    content = bundle.manifest(folder)
+    content["files"].pop("report.html", None)
+    import pyarrow.parquet as pq
+
+    results = from_arrow(pq.read_table(folder / "results.parquet"))
+    disease, source = DISEASES[study.trial.disease], POPULATIONS[study.population.source]
+    text = build(folder, disease, source, content, study, **bundle.tables(folder), results=results)
+    store.write(to, text.encode())
+
+
+def _doses(regimen: Sequence) -> str:
+    if not regimen:
+        return "placebo"
+    return ", then ".join(
+        f"{course.treatment} {course.dose:g} mg at {len(course.schedule())} visits (weeks {course.schedule()[0]} to "
+        f"{course.schedule()[-1]})"
+        for course in regimen
+    )

@@ -1,0 +1,164 @@
+"""The main job: enrol, simulate every shard that is missing, analyse, report, seal."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..cluster import ledger, platform, store
+from ..cluster.execute import EXECUTORS
+from ..cluster.settings import Cluster
+from ..core.disease import Disease
+from ..core.diseases import DISEASES
+from ..core.keys import root
+from ..population.sample import POPULATIONS
+from . import bundle, numerics
+from .enrol import Enrolment, enrol
+from .progress import task
+from .shard import SIZE, Done, Job, Shard, encode, work
+from .study import Study, canonical
+
+
+class Plan(NamedTuple):
+    """What a run consists of; the same for the same study on the same platform."""
+
+    enrolment: Enrolment
+    accuracy: numerics.Accuracy
+    job: Job
+
+    def shards(self) -> Iterator[Shard]:
+        """The pieces of work, in order."""
+        people = self.enrolment
+        for number, start in enumerate(range(0, len(people.ids), SIZE)):
+            part = slice(start, start + SIZE)
+            yield Shard(number, people.ids[part], people.arms[part], people.strata[part])
+
+    @property
+    def pieces(self) -> int:
+        """Number of shards."""
+        return -(-len(self.enrolment.ids) // SIZE)
+
+
+class Timing(NamedTuple):
+    """Seconds of wall time, and of the kernels of the shards made now (added up over workers)."""
+
+    total: float
+    kernel: float
+    made: int
+
+
+def plan(study: Study) -> Plan:
+    """Enrol the twins and choose the time mesh.
+
+    Raises:
+      BadInput: hardly anyone is eligible.
+    """
+    disease, key = DISEASES[study.trial.disease], root(study.seed)
+    with task("screening twins", study.population.size) as advance:
+        people = enrol(study, disease, key, advance)
+    accuracy = numerics.tune(study, disease, key, *numerics.probe(people.ids[: 4 * SIZE], people.arms, 0))
+    return Plan(people, accuracy, Job(canonical(study), accuracy.scale, people.labels))
+
+
+def run(study: Study, cluster: Cluster, folder: Path, log: Path | None = None) -> Timing:
+    """Carry out a study in a folder that `bundle.claim` has made its own; finished shards are kept.
+
+    Raises:
+      BadInput: hardly anyone is eligible.
+      StoreError: a file could not be written; what was finished stays.
+    """
+    begun = time.perf_counter()
+    note = partial(_note, folder / "log.jsonl")
+    note("begin", cluster=cluster.kind)
+    disease = DISEASES[study.trial.disease]
+    planned = plan(study)
+    kept = ledger.finished(folder)
+    todo = [shard for shard in planned.shards() if shard.number not in kept]
+    note("planned", twins=len(planned.enrolment.ids), shards=planned.pieces, to_make=len(todo))
+    kernel = 0.0
+    with task("simulating shards", planned.pieces) as advance:
+        done = planned.pieces - len(todo)
+        result: Done
+        for result in EXECUTORS[cluster.kind](partial(work, planned.job, folder), todo, cluster):
+            ledger.record(folder, result.number, result.files)
+            done, kernel = done + 1, kernel + result.kernel_seconds
+            advance(done)
+    note("simulated", kernel_seconds=round(kernel, 3))
+    _conclude(study, disease, planned, folder, note)
+    return Timing(time.perf_counter() - begun, kernel, len(todo))
+
+
+def _conclude(study: Study, disease: Disease, planned: Plan, folder: Path, note: Any) -> None:
+    from .report.build import build
+    from .statistics import analyses
+
+    tables = bundle.tables(folder)
+    results = analyses.analyse(study, disease, tables["twins"], tables["observations"], tables["events"])
+    write_results(folder, results)
+    note("analysed", statistics=len(results))
+    content = _manifest(study, disease, planned)
+    content["files"] = _files(folder)
+    source = POPULATIONS[study.population.source]
+    report = build(folder, disease, source, content, study, **tables, results=results)
+    store.write(folder / "report.html", report.encode())
+    note("reported")
+    content["files"] = _files(folder)
+    bundle.seal(folder, content)
+
+
+def write_results(folder: Path, results: list[Any]) -> None:
+    """Results as Parquet, and as JSON for people and other programs."""
+    from .statistics.result import to_arrow
+
+    table = to_arrow(results)
+    store.write(folder / "results.parquet", encode(table))
+    rows = [{k: None if v != v else v for k, v in row.items()} for row in table.to_pylist()]  # NaN is not JSON
+    store.write(folder / "results.json", (json.dumps(rows, indent=1, sort_keys=True) + "\n").encode())
+
+
+def _manifest(study: Study, disease: Disease, planned: Plan) -> dict[str, Any]:
+    people, accuracy = planned.enrolment, planned.accuracy
+    sample = numerics.probe(people.ids, people.arms, study.seed)
+    checked = numerics.check(study, disease, root(study.seed), *sample, accuracy.scale)
+    described = platform.describe()
+    return {
+        "status": "complete",
+        "question": study.trial.question,
+        "study_sha256": study.fingerprint(),
+        "seed": study.seed,
+        "cutis": described["versions"]["cutis"],
+        "versions": described["versions"],
+        "platform": {k: v for k, v in described.items() if k != "versions"},
+        "plan": {
+            "twins": len(people.ids),
+            "arms": {name: int(n) for name, n in zip(study.trial.arms, np.bincount(people.arms), strict=False)},
+            "shards": planned.pieces,
+            "shard_size": SIZE,
+            "mesh": {"steps": accuracy.steps, "scale": accuracy.scale, "error": accuracy.error},
+        },
+        "screening": {"screened": people.screened, "excluded": people.excluded},
+        "numerics": {
+            "method": "Rodas3 on one graded mesh, 64-bit",
+            "tolerance": numerics.TOLERANCE,
+            "error_of_probe": accuracy.error,
+            "error_in_this_run": checked,
+            "measure": "largest relative change of any state of 256 twins at any visit when every step is halved",
+        },
+    }
+
+
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"sha256": store.digest(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in bundle.files(folder)
+    }
+
+
+def _note(log: Path, event: str, **details: Any) -> None:
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event} | details
+    store.append(log, (json.dumps(line) + "\n").encode())

@@ -1,0 +1,173 @@
+"""One piece of work: some twins simulated and written. A pure function of the study and the piece's number."""
+
+import io
+import json
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..cluster import store
+from ..core.disease import Disease
+from ..core.diseases import DISEASES
+from ..core.keys import root
+from ..population.attributes import Attribute
+from ..population.sample import POPULATIONS
+from .conduct import NEVER, REASONS, Record, Status, kernel
+from .schedule import mesh, protocol
+from .study import Study
+
+SIZE = 1024  # twins a shard: fixed, since the last bit of a result depends on the shape it is computed in
+
+
+class Job(NamedTuple):
+    """What all shards of a run share; plain data, so that it travels to any worker.
+
+    study: canonical JSON. scale: of the time mesh. labels: of the strata.
+    """
+
+    study: str
+    scale: float
+    labels: tuple[str, ...]
+
+
+class Shard(NamedTuple):
+    """Twins (at most SIZE) with their arm and stratum numbers."""
+
+    number: int
+    ids: np.ndarray
+    arms: np.ndarray
+    strata: np.ndarray
+
+
+class Done(NamedTuple):
+    """A finished shard: its files with their SHA-256, and the seconds its kernel took."""
+
+    number: int
+    files: dict[str, str]
+    kernel_seconds: float
+
+
+def work(job: Job, folder: Path, shard: Shard) -> Done:
+    """Simulate a shard and write its files into the run's folder."""
+    tables, seconds = simulate(job, shard)
+    names = {f"{kind}/part-{shard.number:05d}.parquet": table for kind, table in tables.items()}
+    return Done(shard.number, {name: store.write(folder / name, encode(t)) for name, t in names.items()}, seconds)
+
+
+def simulate(job: Job, shard: Shard) -> tuple[dict[str, pa.Table], float]:
+    """The shard's tables (twins, observations, events), and the seconds its kernel took."""
+    study, run = _prepared(job)
+    n = len(shard.ids)
+    padded = np.resize(shard.ids, SIZE), np.resize(shard.arms, SIZE)
+    start = time.perf_counter()
+    record: Record = jax.tree.map(np.asarray, jax.block_until_ready(run(*map(jnp.asarray, padded))))
+    seconds = time.perf_counter() - start
+    record = jax.tree.map(lambda values: values[..., :n], record)
+    disease, source = DISEASES[study.trial.disease], POPULATIONS[study.population.source]
+    arms = pa.array(list(study.trial.arms)).take(pa.array(shard.arms))
+    weeks = np.array(study.trial.visits, dtype=np.int16)
+    tables = {
+        "twins": _twins(record, shard, arms, job.labels, source.attributes),
+        "observations": _observations(record, shard.ids, arms, weeks, disease),
+        "events": _events(record.status, shard.ids, arms, weeks),
+    }
+    return tables, seconds
+
+
+@cache
+def _prepared(job: Job):
+    """The study, and its compiled simulation of (ids, arms); made once a process."""
+    study = Study.model_validate(json.loads(job.study))
+    disease = DISEASES[study.trial.disease]
+    trial = protocol(study, disease, mesh(study.trial, job.scale))
+    theta = {name: jnp.asarray(number) for name, number in disease.parameters.numbers().items()}
+    key, compiled = root(study.seed), kernel(disease.name, study.population.source)
+    return study, lambda ids, arms: compiled(key, ids, arms, trial, theta)
+
+
+def encode(table: pa.Table) -> bytes:
+    """The table as Parquet; equal tables give equal bytes."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _field(name: str, values: pa.Array, unit: str, about: str) -> tuple[pa.Field, pa.Array]:
+    return pa.field(name, values.type, metadata={"unit": unit, "about": about}), values
+
+
+def _table(fields: list[tuple[pa.Field, pa.Array]]) -> pa.Table:
+    metadata = {"origin": "simulated by Cutis: synthetic twins, no person's data"}
+    return pa.Table.from_arrays([v for _, v in fields], schema=pa.schema([f for f, _ in fields], metadata=metadata))
+
+
+def _twins(
+    record: Record, shard: Shard, arms: pa.Array, labels: tuple[str, ...], known: Mapping[str, Attribute]
+) -> pa.Table:
+    fields = [
+        _field("twin", pa.array(shard.ids), "", "number of the twin in its population"),
+        _field("arm", arms, "", "randomised arm"),
+        _field("stratum", pa.array(labels).take(pa.array(shard.strata)), "", "stratum of the randomisation"),
+    ]
+    for name, attribute in known.items():
+        values = pa.array(record.twins[name])
+        if attribute.kind == "category":
+            values = pa.array(attribute.levels).take(values)
+        fields.append(_field(name, values, attribute.unit, attribute.about))
+    status = record.status
+    fields += [
+        _field("doses_planned", pa.array(status.doses_planned), "doses", "doses due while on treatment"),
+        _field("doses_taken", pa.array(status.doses_taken), "doses", "doses taken"),
+    ]
+    return _table(fields)
+
+
+def _observations(record: Record, ids: np.ndarray, arms: pa.Array, weeks: np.ndarray, disease: Disease) -> pa.Table:
+    """One row a twin and planned visit, twins in order; what was not seen is null."""
+    visits, n = len(weeks), len(ids)
+    seen = record.visits["seen"].T.ravel()
+    fields = [
+        _field("twin", pa.array(np.repeat(ids, visits)), "", "number of the twin in its population"),
+        _field("arm", arms.take(pa.array(np.repeat(np.arange(n), visits))), "", "randomised arm"),
+        _field("week", pa.array(np.tile(weeks, n)), "week", "planned visit, from the first dose"),
+        _field("seen", pa.array(seen), "", "the visit took place"),
+    ]
+    for name, endpoint in disease.endpoints.items():
+        values = pa.array(record.visits[name].T.ravel(), mask=~seen)
+        fields.append(_field(name, values, endpoint.unit, endpoint.about))
+    for name, about in (("on_treatment", "on study treatment up to here"), ("rescued", "on rescue treatment")):
+        fields.append(_field(name, pa.array(record.visits[name].T.ravel()), "", about))
+    return _table(fields)
+
+
+def _events(status: Status, ids: np.ndarray, arms: pa.Array, weeks: np.ndarray) -> pa.Table:
+    """One row an intercurrent event, in the order of twins."""
+    reasons = np.array(REASONS)[status.reason]
+    kinds = (
+        ("treatment stopped", status.stopped, reasons),
+        ("left the study", status.left, reasons),
+        ("rescue started", status.rescue, np.full(len(ids), "lack of efficacy")),
+    )
+    rows = sorted(
+        (int(i), int(weeks[visit[i]]), order, kind, str(why[i]))
+        for order, (kind, visit, why) in enumerate(kinds)
+        for i in np.flatnonzero(visit != NEVER)
+    )
+    who = pa.array([row[0] for row in rows], type=pa.int64())
+    return _table(
+        [
+            _field("twin", pa.array(ids).take(who), "", "number of the twin in its population"),
+            _field("arm", arms.take(who), "", "randomised arm"),
+            _field("week", pa.array([row[1] for row in rows], type=pa.int16()), "week", "visit of the event"),
+            _field("event", pa.array([row[3] for row in rows], type=pa.string()), "", "intercurrent event"),
+            _field("reason", pa.array([row[4] for row in rows], type=pa.string()), "", "why"),
+        ]
+    )
