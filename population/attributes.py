@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 
 class Attribute(NamedTuple):
-    """One property of a twin. A category is stored as the number of its level, counted from 0."""
+    """One property of a twin. A category is stored as the number of its level, counted from 0, a grade as itself."""
 
     name: str
     about: str

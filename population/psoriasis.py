@@ -40,7 +40,7 @@ ATTRIBUTES: dict[str, Attribute] = {
         Attribute("height", "body height", "cm", "number"),
         Attribute("weight", "body weight", "kg", "number"),
         Attribute("bmi", "body mass index", "kg/m2", "number"),
-        Attribute("fitzpatrick", "Fitzpatrick skin type, I to VI as 1 to 6", "type", "grade"),
+        Attribute("fitzpatrick", "Fitzpatrick skin type, I to VI as 1 to 6", "type", "grade", tuple("123456")),
         Attribute("smoker", "current smoker", "1", "yes/no"),
         Attribute("duration", "time since onset of psoriasis", "year", "number"),
         Attribute("severity", "true PASI at baseline, without the rater's error", "points", "number"),

@@ -8,6 +8,7 @@ from ..core.disease import Disease
 from ..core.diseases import DISEASES
 from ..population.eligibility import meets
 from ..population.sample import POPULATIONS, Source
+from .enrol import categories
 from .messages import nearest
 from .statistics import analyses
 from .study import Course, Study
@@ -62,7 +63,7 @@ def _eligibility(study: Study, disease: Disease, source: Source) -> Iterator[str
     kinds = {"yes/no": bool, "category": np.int64, "grade": np.int64, "number": np.float64}
     columns = {name: np.zeros(0, dtype=kinds[a.kind]) for name, a in source.attributes.items()}
     columns |= {name: np.zeros(0) for name in disease.endpoints}
-    levels = {name: a.levels for name, a in source.attributes.items() if a.levels}
+    levels = categories(source)
     for name, criterion in study.trial.eligibility.items():
         if name not in columns:
             yield f"trial.eligibility.{name}: no such attribute or measurement; {nearest(name, columns)}"

@@ -15,19 +15,16 @@ from pydantic import ValidationError
 from ..cluster.settings import Cluster
 from .errors import BadInput
 from .messages import explain, nearest
-from .study import Frozen, Population, Study, Trial
+from .study import Study
 
 CONF = Path(__file__).parent.parent / "conf"
 GROUPS = ("trial", "population", "cluster")
 WITH_A_FILE = ("out", "seed", "cluster", "population.size")  # what the command line may still say beside --study
 
 
-class Job(Frozen):
+class Job(Study):
     """A study, and where it runs and is kept. Only the study decides the bytes."""
 
-    seed: int
-    population: Population
-    trial: Trial
     cluster: Cluster = Cluster(kind="local")
     out: str | None = None
 
@@ -140,7 +137,7 @@ def _valid(data: Mapping[str, Any], origins: Mapping[str, str]) -> Job:
     except ValidationError as error:
         raise BadInput("\n".join(explain(error, Job, data, origins))) from None
     except (TypeError, ValueError) as error:
-        raise BadInput(f"the study is not plain data: {error}") from None
+        raise BadInput(f"{origins['trial']}: the study is not plain data: {error}") from None
 
 
 def _leaves(node: object, path: str = "") -> Iterator[tuple[str, object]]:

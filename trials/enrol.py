@@ -16,7 +16,7 @@ from ..core.disease import Disease
 from ..core.keys import stream
 from ..population.attributes import Attribute
 from ..population.eligibility import meets
-from ..population.sample import POPULATIONS
+from ..population.sample import POPULATIONS, Source
 from .conduct import screening
 from .errors import BadInput
 from .study import Stratum, Study
@@ -49,7 +49,7 @@ def enrol(study: Study, disease: Disease, key: Array, progress: Callable[[int], 
     """
     source = POPULATIONS[study.population.source]
     criteria, wanted = study.trial.eligibility, study.population.size
-    levels = {name: a.levels for name, a in source.attributes.items() if a.levels}
+    levels = categories(source)
     examine = screening(disease.name, source.name)
     theta = {name: jnp.asarray(number) for name, number in disease.parameters.numbers().items()}
     found: list[np.ndarray] = []
@@ -77,6 +77,11 @@ def enrol(study: Study, disease: Disease, key: Array, progress: Callable[[int], 
         progress(have)
     ids, codes = np.concatenate(found), np.concatenate(strata)
     return Enrolment(ids, allocate(study, key, codes), codes, _labels(study, source.attributes), screened, excluded)
+
+
+def categories(source: Source) -> dict[str, tuple[str, ...]]:
+    """The levels of the attributes that are stored as level numbers."""
+    return {name: a.levels for name, a in source.attributes.items() if a.kind == "category" and a.levels}
 
 
 def allocate(study: Study, key: Array, strata: np.ndarray) -> np.ndarray:

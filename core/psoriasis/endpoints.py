@@ -167,7 +167,7 @@ OUTCOMES = {
         _improved(75),
         _improved(90),
         _improved(100),
-        Outcome("iga01", "IGA 0 or 1 and at least two grades better", "responder", "", _cleared),
+        Outcome("iga01", "IGA 0 or 1: clear or almost clear, at least two grades better", "responder", "", _cleared),
         Outcome("dlqi01", "DLQI 0 or 1: no effect on life", "responder", "", _untroubled),
         Outcome("pasi_change", "change of PASI from baseline", "continuous", "%", _change),
     )

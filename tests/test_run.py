@@ -1,0 +1,265 @@
+"""A whole run through the shell: the same bytes wherever and however often it runs, and what `verify` notices."""
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from cutis.trials.shard import SIZE
+
+TWINS = 5 * SIZE + 100  # six shards, the last one short
+WORDS = (f"population.size={TWINS}", "seed=11")
+
+
+def command(*words):
+    return [sys.executable, "-m", "cutis", *map(str, words)]
+
+
+def cutis(*words, **options):
+    return subprocess.run(command(*words), capture_output=True, text=True, check=False, **options)
+
+
+def run(folder, *words, **options):
+    done = cutis("run", *WORDS, f"out={folder}", *words, **options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def parquet(folder):
+    return {
+        p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*.parquet"))
+    }
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "reference"
+    run(folder, "cluster.workers=2")
+    return folder
+
+
+def copy(reference, tmp_path):
+    return shutil.copytree(reference, tmp_path / "copy")
+
+
+def test_one_worker_on_one_core_gives_the_same_bytes(reference, tmp_path):
+    one = {min(os.sched_getaffinity(0))}
+    run(tmp_path / "run", "cluster.workers=1", preexec_fn=lambda: os.sched_setaffinity(0, one))
+    assert parquet(tmp_path / "run") == parquet(reference)
+    assert len(parquet(reference)) == 3 * 6 + 1
+
+
+def test_ray_gives_the_same_bytes(reference, tmp_path):
+    run(tmp_path / "run", "cluster=ray", "cluster.workers=2")
+    assert parquet(tmp_path / "run") == parquet(reference)
+
+
+def test_the_local_executor_does_not_import_ray(tmp_path):
+    probe = "import sys; from cutis.trials.command import main\ntry: main()\nfinally: print('ray' in sys.modules)"
+    words = ["run", "population.size=30", f"out={tmp_path / 'run'}"]
+    done = subprocess.run([sys.executable, "-c", probe, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def stopped(folder, how):
+    """A run that is stopped by a signal as soon as its first shard is done."""
+    process = subprocess.Popen(
+        command("run", *WORDS, f"out={folder}", "cluster.workers=1"), stderr=subprocess.PIPE, text=True
+    )
+    for _ in range(1200):
+        if any((folder / "shards").glob("*.json")):
+            break
+        time.sleep(0.05)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert not (folder / "manifest.json").exists()
+    done = len(list((folder / "shards").glob("*.json")))
+    assert 1 <= done < 6
+    return process.returncode, said
+
+
+def test_a_killed_run_is_resumed_to_the_same_bytes(reference, tmp_path):
+    folder = tmp_path / "run"
+    stopped(folder, signal.SIGKILL)
+    refused = cutis("run", *WORDS, f"out={folder}")
+    assert (refused.returncode, "add --resume" in refused.stderr) == (2, True)
+    done = run(folder, "--resume")
+    assert "6 shards made now" not in done.stdout
+    assert parquet(folder) == parquet(reference)
+    assert cutis("verify", folder, "--rerun=0").returncode == 0
+
+
+def test_ctrl_c_says_how_to_go_on_and_loses_nothing(reference, tmp_path):
+    folder = tmp_path / "run"
+    code, said = stopped(folder, signal.SIGINT)
+    assert code == 3
+    assert "finished shards are kept. Go on with --resume" in said
+    assert "Traceback" not in said
+    run(folder, "--resume")
+    assert parquet(folder) == parquet(reference)
+
+
+def test_a_full_disk_is_named_and_the_run_can_be_finished(reference, tmp_path):
+    """A limit on the size of files stands in for the end of the disk: the system's error comes from the same place."""
+    folder = tmp_path / "run"
+    small = 40_000  # bytes: less than a shard of observations
+    done = cutis(
+        "run",
+        *WORDS,
+        f"out={folder}",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (small, resource.RLIM_INFINITY)),
+        env=os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"},
+    )
+    assert done.returncode == 3
+    assert "/part-0000" in done.stderr
+    assert "the file would be larger than is allowed there" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [p for p in folder.rglob("*") if ".tmp" in p.name]
+    run(folder, "--resume")
+    assert parquet(folder) == parquet(reference)
+
+
+def test_a_shard_that_was_damaged_before_the_end_is_made_again(reference, tmp_path):
+    folder = copy(reference, tmp_path)
+    for name in ("manifest.json", "manifest.sha256", "results.parquet"):
+        (folder / name).unlink()
+    damaged = folder / "observations" / "part-00002.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    (folder / "shards" / "00004.json").unlink()
+    done = run(folder, "--resume")
+    assert "2 shards made now" in done.stdout
+    assert parquet(folder) == parquet(reference)
+
+
+def test_a_complete_run_is_not_made_again(reference):
+    before = (reference / "manifest.json").stat().st_mtime_ns
+    done = run(reference)
+    assert "complete already" in done.stdout
+    assert (reference / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_two_runs_at_once_in_one_folder_are_refused(reference, tmp_path):
+    from cutis.cluster.store import Lock
+
+    folder = copy(reference, tmp_path)
+    (folder / "manifest.json").unlink()
+    with Lock(folder):
+        done = cutis("run", *WORDS, f"out={folder}", "--resume")
+    assert done.returncode == 3
+    assert f"process {os.getpid()}" in done.stderr
+
+
+def test_verify_passes_on_what_a_run_left(reference):
+    done = cutis("verify", reference)
+    assert done.returncode == 0, done.stderr
+    assert "simulated again: the same bytes" in done.stdout
+    assert "results.parquet, analysed again: the same bytes" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "observations/part-00003.parquet",
+        "report.html",
+        "results.json",
+        "study.yaml",
+        "manifest.json",
+        "manifest.sha256",
+    ],
+)
+def test_verify_names_the_file_with_one_flipped_byte(reference, tmp_path, name):
+    folder = copy(reference, tmp_path)
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    done = cutis("verify", folder)
+    assert done.returncode == 3
+    assert name in done.stderr
+
+
+def test_verify_names_what_is_missing_and_what_does_not_belong(reference, tmp_path):
+    folder = copy(reference, tmp_path)
+    (folder / "twins" / "part-00001.parquet").unlink()
+    (folder / "extra.txt").write_text("x")
+    done = cutis("verify", folder)
+    assert "part-00001.parquet: is missing" in done.stderr
+    assert "extra.txt: is not in the manifest" in done.stderr
+
+
+def test_verify_notices_results_that_do_not_follow_from_the_data(reference, tmp_path):
+    """Someone who rewrites a result and the manifest too is caught by the analysis."""
+    folder = copy(reference, tmp_path)
+    table = pq.read_table(folder / "results.parquet")
+    place = table.schema.get_field_index("p")
+    better = table.set_column(place, table.schema.field(place), pd.Series([1e-9] * len(table)).to_numpy()[None][0:1])
+    pq.write_table(better, folder / "results.parquet", compression="zstd")
+    content = json.loads((folder / "manifest.json").read_text())
+    content["files"]["results.parquet"]["sha256"] = hashlib.sha256(
+        (folder / "results.parquet").read_bytes()
+    ).hexdigest()
+    text = (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+    (folder / "manifest.json").write_bytes(text)
+    (folder / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
+    done = cutis("verify", folder)
+    assert done.returncode == 3
+    assert "results.parquet, analysed again: comes out differently" in done.stderr
+
+
+def test_the_study_of_a_run_runs_again_to_the_same_bytes(reference, tmp_path):
+    done = cutis("run", "--study", reference / "study.yaml", f"out={tmp_path / 'again'}")
+    assert done.returncode == 0, done.stderr
+    assert parquet(tmp_path / "again") == parquet(reference)
+
+
+def test_the_manifest_says_what_a_regulator_asks(reference):
+    content = json.loads((reference / "manifest.json").read_text())
+    assert content["plan"]["twins"] == TWINS
+    assert sum(content["plan"]["arms"].values()) == TWINS
+    assert content["screening"]["screened"] == TWINS + sum(content["screening"]["excluded"].values())
+    assert content["numerics"]["error_in_this_run"] < 3 * content["numerics"]["tolerance"]
+    assert content["versions"]["jax"]
+    assert len(content["study_sha256"]) == 64
+
+
+def test_tables_carry_units_and_say_that_they_are_simulated(reference):
+    twins = pq.read_table(reference / "twins" / "part-00000.parquet")
+    assert twins.schema.field("weight").metadata[b"unit"] == b"kg"
+    assert b"simulated" in twins.schema.metadata[b"origin"]
+    ids = pq.read_table(reference / "twins", columns=["twin"])["twin"].to_pylist()
+    assert len(ids) == len(set(ids)) == TWINS
+
+
+def test_missing_values_are_null_and_only_where_a_visit_was_not_seen(reference):
+    visits = pq.read_table(reference / "observations").to_pandas()
+    assert (visits["pasi"].isna() == ~visits["seen"]).all()
+    assert (visits.groupby("twin", sort=False).size() == 14).all()
+
+
+def test_the_plan_is_shown_without_a_run(tmp_path):
+    done = cutis("check", *WORDS, f"out={tmp_path / 'run'}")
+    assert done.returncode == 0
+    assert "in 6 shards of 1024" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("what", ["trials", "treatments", "models", "endpoints", "populations"])
+def test_lists_have_a_line_an_item(what):
+    done = cutis("list", what)
+    assert done.returncode == 0
+    assert "psoriasis" in done.stdout
+
+
+def test_the_report_can_be_built_again_beside_the_run(reference, tmp_path):
+    done = cutis("report", reference, "--to", tmp_path / "again.html")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again.html").read_bytes() == (reference / "report.html").read_bytes()

@@ -1,0 +1,207 @@
+"""The report of a run: one HTML text that opens offline, without a script or an outside resource."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from ...core.disease import Disease
+from ..study import Study, plain
+from . import curves, flow, forest, participants, schedule, sentences, tables, waterfall, words
+from .svg import Look, looks, style
+
+if TYPE_CHECKING:
+    from ...population.sample import Source as PopulationSource
+    from ..statistics.result import Result
+
+HERE = Path(__file__).parent
+
+
+def build(
+    run: Path,
+    disease: Disease,
+    population: "PopulationSource",
+    manifest: Mapping[str, Any],
+    study: Study,
+    twins: pd.DataFrame,
+    observations: pd.DataFrame,
+    events: pd.DataFrame,
+    results: "Sequence[Result]",
+) -> str:
+    """The report as HTML: the same bytes for the same run.
+
+    Args:
+      run: folder of the run; its `study.yaml` is shown as it stands there, if it is there.
+      manifest: `cutis`, `study_sha256`, `status`, and, as far as known, `plan`, `screening`, `versions`, `platform`,
+        `files`, `numerics`.
+      twins: one row a randomised twin: twin, arm, the population's attributes, doses_planned, doses_taken.
+      observations: one row a twin and planned visit: twin, arm, week, the disease's endpoints.
+      events: twin, arm, week, event, reason.
+      results: rows of the statistics; `by_visit` (and `mean_by_visit`) rows give the time courses.
+    """
+    first_doses = {name: _first_dose(study, name) for name in study.trial.arms}
+    arms = looks(first_doses)
+    analyses, methods = tables.analysis_figures(study, disease, results)
+    figures = _figures(disease, study, arms, observations, results)
+    participants_ = _participants(disease, population, manifest, study, arms, twins, observations, events)
+    return _template().render(
+        css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
+        study=study,
+        trial=study.trial,
+        disease=disease,
+        population=population,
+        identity=_identity(manifest, study),
+        arms=arms,
+        untreated={name: week for name, week in first_doses.items() if week != 0},
+        words=words,
+        size=len(twins),
+        statements=sentences.in_short(results, list(study.trial.analyses), disease),
+        regimens={name: words.regimen(arm) for name, arm in study.trial.arms.items()},
+        rules=tables.rules(study, disease, population.attributes),
+        strata=_strata(disease, population, study),
+        outcomes=tables.outcomes(study, disease),
+        plan=tables.plan(study, disease),
+        doses=schedule.doses(study),
+        analyses=analyses,
+        methods=methods,
+        evidence=_evidence(disease, population),
+        study_text=_study_text(run, study),
+        settings=tables.settings(manifest, "plan", "numerics", "versions", "platform"),
+        error=tables.numerical_error(manifest),
+        files=tables.files(manifest),
+        **figures,
+        **participants_,
+    )
+
+
+def _identity(manifest: Mapping[str, Any], study: Study) -> dict[str, str]:
+    return {
+        "version": manifest.get("cutis") or "",
+        "status": manifest.get("status") or "",
+        "study": manifest.get("study_sha256") or study.fingerprint(),
+    }
+
+
+def _first_dose(study: Study, arm: str) -> int | None:
+    weeks = [course.schedule()[0] for course in study.trial.arms[arm].regimen]
+    return min(weeks) if weeks else None
+
+
+def _figures(
+    disease: Disease, study: Study, arms: Mapping[str, Look], observations: pd.DataFrame, results: "Sequence[Result]"
+) -> dict[str, Any]:
+    """Figures about the plan and the results, each with the rows of the table behind it."""
+    week = words.primary_week(study)
+    courses = curves.by_outcome(results, study.trial.outcomes)
+    found = waterfall.falls(disease, observations, list(arms), week)
+    limits = waterfall.limits(found)
+    thresholds = waterfall.THRESHOLDS if waterfall.is_percentage(disease) else ()
+    scales = forest.panels(results, list(study.trial.analyses), disease)
+    with style():
+        return {
+            "schedule": schedule.schedule(study, arms),
+            "courses": [
+                (
+                    curves.panel(f"course-{i}", *_named(disease, name), course, arms, study.trial.visits),
+                    curves.curve_rows(course, arms),
+                )
+                for i, (name, course) in enumerate(courses.items())
+            ],
+            "levels": sorted({f"{100 * row.level:g} %" for row in results if row.analysis in curves.ANALYSES}),
+            "absent": [words.outcome_label(disease, name) for name in study.trial.outcomes if name not in courses],
+            "forests": [
+                (
+                    forest.forest(i, panel, disease, arms),
+                    [(words.spaced(row.analysis), row.role, forest.line(row, disease)) for row in panel.rows],
+                )
+                for i, panel in enumerate(scales)
+            ],
+            "falls": [
+                waterfall.waterfall(f"fall-{i}", arms[arm], fall, disease, week, limits)
+                for i, (arm, fall) in enumerate(found.items())
+            ],
+            "fall_rows": waterfall.fall_rows(found, arms, thresholds),
+            "fall_week": week,
+            "fall_cut": waterfall.beyond(found, limits),
+            "thresholds": thresholds,
+        }
+
+
+def _named(disease: Disease, outcome: str) -> tuple[str, str]:
+    return words.outcome_label(disease, outcome), words.unit(disease.outcomes.get(outcome))
+
+
+def _participants(
+    disease: Disease,
+    population: "PopulationSource",
+    manifest: Mapping[str, Any],
+    study: Study,
+    arms: Mapping[str, Look],
+    twins: pd.DataFrame,
+    observations: pd.DataFrame,
+    events: pd.DataFrame,
+) -> dict[str, Any]:
+    screening = manifest.get("screening") or {}
+    fates = flow.tally(list(arms), list(study.trial.eligibility), twins, events, screening)
+    criteria = tables.rules(study, disease, population.attributes, broken=True)
+    rescue = study.trial.conduct.rescue is not None
+    with style():
+        diagram = flow.diagram(fates, arms, study.trial.visits[-1], criteria, rescue)
+    masks = participants.columns(list(arms), twins)
+    names = {name: look.name for name, look in arms.items()}
+    groups = participants.composition(population.attributes, twins)
+    return {
+        "flow": diagram,
+        "flow_rows": flow.flow_rows(fates, arms),
+        "screening": fates,
+        "criteria": criteria,
+        "baseline_columns": [(names.get(name, name), int(mask.sum())) for name, mask in masks.items()],
+        "baseline": participants.baseline(population.attributes, disease, masks, twins, observations),
+        "composition": groups,
+        "sparse": participants.sparse(groups),
+        "few": participants.FEW,
+    }
+
+
+def _strata(disease: Disease, population: "PopulationSource", study: Study) -> list[str]:
+    return [
+        words.stratum(factor, *tables.described(factor.attribute, disease, population.attributes))
+        for factor in study.trial.randomisation.stratify_by
+    ]
+
+
+def _evidence(disease: Disease, population: "PopulationSource") -> list[dict[str, Any]]:
+    """The parameter tables of the response model and of the population, with the sources that they cite."""
+    return [
+        {
+            "key": key,
+            "title": title,
+            "items": tables.parameters(table),
+            "statuses": tables.statuses(table),
+            "sources": tables.cited(table),
+        }
+        for key, title, table in (
+            ("model", "Response model", disease.parameters),
+            ("population", "Population", population.parameters),
+        )
+    ]
+
+
+def _study_text(run: Path, study: Study) -> str:
+    sealed = run / "study.yaml"
+    if sealed.is_file():
+        return sealed.read_text(encoding="utf-8")
+    return yaml.safe_dump(plain(study), sort_keys=False, allow_unicode=True, width=110)
+
+
+@cache
+def _template() -> Template:
+    rooms = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return rooms.get_template("report.html.j2")

@@ -1,0 +1,187 @@
+"""Numbers, names and rules in the words of the report."""
+
+import math
+from collections.abc import Iterable
+
+from ...core.disease import Disease, Outcome
+from ..study import Arm, Course, Criterion, Stratum, Study
+
+MINUS, TIMES, NOTHING = "\u2212", "\u00d7", "\u2013"
+DIFFERENCES = ("risk difference", "common risk difference")
+INTERCURRENT = {
+    "composite": "stopping treatment, rescue or a missing value counts as non-response (composite)",
+    "treatment_policy": "what was observed, whatever happened (treatment policy)",
+    "while_on_treatment": "what was observed before treatment stopped or rescue began (while on treatment)",
+}
+METHODS = {
+    "newcombe": "difference of proportions, Newcombe interval",
+    "cochran_mantel_haenszel": "Mantel-Haenszel difference of proportions over the strata",
+    "logistic": "logistic regression",
+    "ancova": "analysis of covariance",
+}
+_UNITS = {"year": "years", "month": "months", "week": "weeks", "day": "days", "kg/m2": "kg/m²", "ug/mL": "µg/mL"}
+
+
+def known(number: object) -> bool:
+    """Whether there is a number to print: not None, not NaN."""
+    return number is not None and not (isinstance(number, float) and math.isnan(number))
+
+
+def count(number: object) -> str:
+    """An integer with thousands separated: `300 000` twins read wrongly are ten times as many."""
+    return f"{int(number):,}".replace(",", "\u202f") if known(number) else NOTHING  # type: ignore[call-overload]
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share of 1 as a percentage; `NOTHING` where unknown."""
+    return f"{minus(f'{100 * share:.{digits}f}')}\u202f%" if known(share) else NOTHING
+
+
+def share(part: float, whole: float, digits: int = 1) -> str:
+    """`12 (3.4 %)`; only the count when there is nobody."""
+    return f"{count(part)} ({percent(part / whole, digits)})" if whole else count(part)
+
+
+def decimal(number: float, digits: int = 1) -> str:
+    """A fixed number of decimals and a true minus sign; `NOTHING` where unknown."""
+    if not known(number):
+        return NOTHING
+    return minus(f"{number:.{digits}f}") if math.isfinite(number) else ("∞" if number > 0 else f"{MINUS}∞")
+
+
+def plain_number(number: float) -> str:
+    """A parameter's value as a person would write it: up to five significant digits."""
+    if not known(number):
+        return NOTHING
+    if number and not 1e-4 <= abs(number) < 1e6:
+        mantissa, exponent = f"{number:.4e}".split("e")
+        return f"{minus(mantissa.rstrip('0').rstrip('.'))} {TIMES} 10{_superscript(int(exponent))}"
+    return minus(f"{number:.5g}")
+
+
+def minus(text: str) -> str:
+    """Typographic minus; and no minus before a zero."""
+    text = text.lstrip("-") if text.startswith("-") and not text.strip("-0.") else text
+    return text.replace("-", MINUS)
+
+
+def _superscript(exponent: int) -> str:
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def p_value(p: float) -> str:
+    """`< 0.001`, `0.012`, `> 0.999`; `NOTHING` where there was no test."""
+    if not known(p):
+        return NOTHING
+    return "< 0.001" if p < 0.001 else "> 0.999" if p > 0.999 else f"{p:.3f}"
+
+
+def scale(statistic: str) -> tuple[float, int]:
+    """Factor and decimals in which a statistic is printed: risk differences in percentage points."""
+    return (100.0, 1) if statistic in DIFFERENCES or statistic == "proportion" else (1.0, 2)
+
+
+def interval(low: float, high: float, statistic: str) -> str:
+    """`64.9 to 75.1`, in the units of `scale`; `NOTHING` where it could not be estimated."""
+    factor, digits = scale(statistic)
+    if not (known(low) and known(high)):
+        return NOTHING
+    return f"{decimal(low * factor, digits)} to {decimal(high * factor, digits)}"
+
+
+def estimate(value: float, statistic: str) -> str:
+    """A statistic in the units of `scale`."""
+    factor, digits = scale(statistic)
+    return decimal(value * factor, digits) if known(value) else NOTHING
+
+
+def spaced(name: str) -> str:
+    """`psoriatic_arthritis` as words."""
+    return name.replace("_", " ")
+
+
+def listed(items: Iterable[str], join: str = "and") -> str:
+    """`a, b and c`."""
+    *head, last = list(items) or [NOTHING]
+    return f"{', '.join(head)} {join} {last}" if head else last
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """`1 twin`, `2 twins`."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def sentence(text: str) -> str:
+    """With a capital, without changing the rest."""
+    return text[:1].upper() + text[1:]
+
+
+def outcome_label(disease: Disease, name: str) -> str:
+    """A short name: what precedes a colon in the outcome's description, or all of it if short, or its key."""
+    if name not in disease.outcomes:
+        return spaced(name)
+    about = disease.outcomes[name].about
+    for text in (about.split(":")[0], about):
+        if len(text) <= 32:
+            return text
+    return spaced(name)
+
+
+def unit(outcome: Outcome | None) -> str:
+    """The unit of a continuous outcome, empty for a responder outcome or a pure number."""
+    return outcome.unit if outcome is not None and outcome.unit not in ("", "1", "-") else ""
+
+
+def units(unit: str) -> str:
+    """A unit after a number, with its space: years, nothing for a pure number or a grade."""
+    return "" if unit in ("", "1", "-", "grade", "type") else f" {_UNITS.get(unit, unit)}"
+
+
+def criterion(rule: Criterion, unit: str = "", *, broken: bool = False) -> str:
+    """`at least 12`, `18 to 80 years`, `white or black`; when `broken`, what a twin outside is: `below 12`."""
+    low, high = (plain_number(bound) + units(unit) if bound is not None else "" for bound in (rule.min, rule.max))
+    parts: list[str] = []
+    if low and high and rule.min is not None:
+        parts.append(f"{'outside ' if broken else ''}{plain_number(rule.min)} to {high}")
+    elif low:
+        parts.append(f"{'below' if broken else 'at least'} {low}")
+    elif high:
+        parts.append(f"{'above' if broken else 'at most'} {high}")
+    if rule.one_of is not None:
+        chosen = [("yes" if item else "no") if isinstance(item, bool) else str(item) for item in rule.one_of]
+        parts.append(f"{'other than ' if broken else ''}{listed(chosen, 'or')}")
+    return ", or ".join(parts) if broken else ", and ".join(parts)
+
+
+def stratum(factor: Stratum, about: str, unit: str) -> str:
+    """`body weight (above 90 kg or not)`."""
+    if factor.above is None:
+        return about
+    return f"{about} (above {plain_number(factor.above)}{units(unit)} or not)"
+
+
+def dose(milligrams: float) -> str:
+    """A dose in the unit that keeps it readable."""
+    return f"{milligrams:.12g} mg" if milligrams >= 0.1 else f"{milligrams * 1000:.12g} µg"
+
+
+def course(course: Course) -> str:
+    """`guselkumab 100 mg at weeks 0 and 4, then every 8 weeks until week 48`."""
+    weeks = f"week{'s' if len(course.weeks) > 1 else ''} {listed(str(week) for week in course.weeks)}"
+    text = f"{spaced(course.treatment)} {dose(course.dose)} at {weeks}"
+    if course.every is None:
+        return text
+    rhythm = "every week" if course.every == 1 else f"every {course.every} weeks"
+    return f"{text}, then {rhythm} (last dose week {course.schedule()[-1]})"
+
+
+def regimen(arm: Arm) -> str:
+    """All courses of an arm."""
+    return "; ".join(course(item) for item in arm.regimen) or "placebo throughout"
+
+
+def primary_week(study: Study) -> int:
+    """The week of the first primary analysis, or of the first analysis where none is primary, or the last visit."""
+    analyses = list(study.trial.analyses.values())
+    weeks = [item.week for item in sorted(analyses, key=lambda item: item.role != "primary")]
+    return weeks[0] if weeks else study.trial.visits[-1]
