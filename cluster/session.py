@@ -10,6 +10,7 @@ import pickle
 import re
 import secrets
 import shutil
+import socket
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -108,6 +109,7 @@ class Session:
         self._connected = True
         try:
             if address is not None:
+                _reach(address)
                 ray.init(address=address, runtime_env={"env_vars": environment}, **quiet)
                 return
             os.environ.update(environment)  # which the workers inherit
@@ -120,12 +122,16 @@ class Session:
                     num_gpus=0,
                     object_store_memory=STORE,
                     _node_ip_address="127.0.0.1",
-                    _temp_dir=str(self._folder),
+                    _temp_dir=str(self._folder / "r"),  # which Ray opens to everybody; the folder around it is private
                     **quiet,
                 )
         except (RayError, OSError, RuntimeError, ValueError) as error:
-            where = f"the Ray cluster at {address!r} cannot be joined" if address else "Ray cannot be started here"
-            raise ClusterError(f"{where}: {_first_line(error)}") from error
+            if address is None:
+                raise ClusterError(f"Ray cannot be started here: {_first_line(error)}") from error
+            raise ClusterError(
+                f"the Ray cluster at {address!r} cannot be joined: {_first_line(error)}. Is it running, is its token "
+                "the one set here, and does this machine belong to it?"
+            ) from error
 
     def _places(self) -> int:
         """Shards to have on the way: two a core, so that none waits; no more than `workers` on a shared cluster."""
@@ -208,6 +214,13 @@ def authorise(address: str | None) -> None:
             "~/.ray/auth_token; `ray get-auth-token --generate` makes one"
         )
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def _reach(address: str) -> None:
+    """Fail in seconds where Ray would try for minutes."""
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _first_line(error: BaseException) -> str:

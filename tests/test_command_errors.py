@@ -5,8 +5,9 @@ import sys
 
 import pytest
 import yaml
-from cutis.trials.command import app
 from typer.testing import CliRunner
+
+from cutis.trials.command import app
 
 from .studies import study
 
@@ -174,9 +175,10 @@ def test_an_empty_folder_name_is_refused():
 
 
 def unfinished(folder, seed):
-    from cutis.trials.bundle import claim
+    from cutis.trials.bundle import claimed
 
-    assert claim(folder, study(seed=seed), resume=False)
+    with claimed(folder, study(seed=seed), resume=False):
+        pass
 
 
 def test_a_folder_of_another_study_is_refused(folder):

@@ -12,6 +12,8 @@ RUN/
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +31,8 @@ TABLES = ("twins", "observations", "events")
 IGNORED = (".lock",)
 
 
-def claim(folder: Path, study: Study, resume: bool) -> bool:
-    """Make the folder this study's own; False if its run is complete already.
+def examine(folder: Path, study: Study, resume: bool) -> str:
+    """What a folder is to a study: `new` (nothing is there yet), `unfinished`, or `complete`. Touches nothing.
 
     Raises:
       BadInput: the folder belongs to something else, or holds an unfinished run and `resume` was not asked for.
@@ -40,26 +42,39 @@ def claim(folder: Path, study: Study, resume: bool) -> bool:
     except OSError as error:
         raise BadInput(f"out={folder}: the folder cannot be read: {error.strerror}") from None
     if not entries:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            store.write(
-                folder / "study.yaml", yaml.safe_dump(plain(study), sort_keys=False, allow_unicode=True).encode()
-            )
-        except (OSError, store.StoreError) as error:
-            raise BadInput(f"out={folder}: the folder cannot be written: {error}") from None
-        return True
+        return "new"
     if "study.yaml" not in entries:
         raise BadInput(
             f"out={folder}: the folder holds other files ({', '.join(entries[:3])}); choose a new or empty one"
         )
-    there = stored_study(folder)
-    if there.fingerprint() != study.fingerprint():
+    if stored_study(folder).fingerprint() != study.fingerprint():
         raise BadInput(f"out={folder}: the folder holds a run of another study; choose another folder")
     if "manifest.json" in entries:
-        return False
+        return "complete"
     if not resume:
         raise BadInput(f"out={folder}: an unfinished run of this study is there; add --resume to finish it")
-    return True
+    return "unfinished"
+
+
+@contextmanager
+def claimed(folder: Path, study: Study, resume: bool) -> Iterator[None]:
+    """Hold the folder for a run of the study; nobody else writes there meanwhile.
+
+    Raises:
+      BadInput: as `examine`, or the folder cannot be written. StoreError: another process is at work there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"out={folder}: the folder cannot be written: {error.strerror}") from None
+    with store.Lock(folder):
+        if examine(folder, study, resume) == "new":
+            text = yaml.safe_dump(plain(study), sort_keys=False, allow_unicode=True)
+            try:
+                store.write(folder / "study.yaml", text.encode())
+            except store.StoreError as error:
+                raise BadInput(f"out={folder}: the folder cannot be written: {error}") from None
+        yield
 
 
 def stored_study(folder: Path) -> Study:

@@ -31,8 +31,9 @@ def main() -> None:
     """Entry point: carries out one command, and says plainly what is wrong."""
     from ..cluster import platform
 
-    platform.prepare()
-    app()
+    with _plainly():
+        platform.prepare()
+        app()
 
 
 @app.callback(invoke_without_command=True)
@@ -61,12 +62,10 @@ def run(
         task = job(overrides or [], study)
         folder = destination(task)
         plan = task.study()
-        from ..cluster.store import Lock
-
-        if not bundle.claim(folder, plan, resume):
+        if bundle.examine(folder, plan, resume) == "complete":
             print(f"{folder}: this study's run is complete already\nreport: {folder / 'report.html'}")
             return
-        with _stoppable(folder), Lock(folder):
+        with _stoppable(folder), bundle.claimed(folder, plan, resume):
             from .run import run as carry_out
 
             timing = carry_out(plan, task.cluster, folder)

@@ -92,18 +92,23 @@ def allocate(study: Study, key: Array, strata: np.ndarray) -> np.ndarray:
     plan = study.trial.randomisation
     shares = np.array([plan.allocation[name] for name in study.trial.arms])
     block = jnp.asarray(np.repeat(np.arange(len(shares)), shares * (plan.block_size // shares.sum())))
-    arms = np.zeros(len(strata), dtype=np.int64)
+    place = np.zeros(len(strata), dtype=np.int64)
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
-        blocks = jnp.arange(-(-len(members) // plan.block_size))
-        permuted = _permute(stream(key, "randomise", int(stratum)), blocks, block)
-        arms[members] = np.asarray(permuted).ravel()[: len(members)]
-    return arms
+        place[members] = np.arange(len(members))
+    number, position = divmod(place, plan.block_size)
+    named, which = np.unique(np.stack([strata, number]), axis=1, return_inverse=True)
+    permuted = []
+    for start in range(0, named.shape[1], CHUNK):
+        some = named.take(np.arange(start, start + CHUNK), axis=1, mode="clip")  # one shape, one compilation
+        permuted.append(np.asarray(_permute(stream(key, "randomise"), *map(jnp.asarray, some), block)))
+    return np.concatenate(permuted)[which.ravel(), position]
 
 
 @jax.jit
-def _permute(key: Array, blocks: Array, block: Array) -> Array:
-    return jax.vmap(lambda b: jax.random.permutation(stream(key, b), block))(blocks)
+def _permute(key: Array, strata: Array, numbers: Array, block: Array) -> Array:
+    """The arms of each block, shape (blocks, block size)."""
+    return jax.vmap(lambda s, b: jax.random.permutation(stream(key, s, b), block))(strata, numbers)
 
 
 def _stratum(factors: tuple[Stratum, ...], twins: dict[str, np.ndarray], known: Mapping[str, Attribute]) -> np.ndarray:

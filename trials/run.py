@@ -65,14 +65,14 @@ def plan(study: Study) -> Plan:
     return Plan(people, accuracy, Job(canonical(study), accuracy.scale, people.labels))
 
 
-def run(study: Study, cluster: Cluster, folder: Path, log: Path | None = None) -> Timing:
-    """Carry out a study in a folder that `bundle.claim` has made its own; finished shards are kept.
+def run(study: Study, cluster: Cluster, folder: Path) -> Timing:
+    """Carry out a study in a folder that `bundle.claimed` holds; finished shards are kept.
 
     Raises:
       BadInput: hardly anyone is eligible.
       StoreError: a file could not be written; what was finished stays.
     """
-    begun = time.perf_counter()
+    begun, folder = time.perf_counter(), folder.resolve()  # workers may have another working directory
     note = partial(_note, folder / "log.jsonl")
     note("begin", cluster=cluster.kind)
     disease = DISEASES[study.trial.disease]

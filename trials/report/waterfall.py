@@ -73,12 +73,12 @@ def waterfall(name: str, look: Look, fall: Fall, disease: Disease, week: int, ax
         axes.set(xlim=(0, 1), ylim=axis, xticks=[])
         if is_percentage(disease):
             axes.tick_params(labelsize=11)
-            axes.set_yticks(np.arange(axis[0], axis[1] + 1, 25 if axis[1] - axis[0] <= 200 else 50))
+            axes.set_yticks(np.arange(50 * np.ceil(axis[0] / 50), axis[1] + 1, 50))
         axes.grid(axis="y", visible=False)
         axes.spines[["left", "bottom"]].set_visible(False)
         for threshold, responders in reached.items():
             axes.axhline(-threshold, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
-            place = {90: 4.0, 100: -5.0}.get(threshold, 0.0)
+            place = {75: 5.0, 90: 1.5, 100: -5.0}.get(threshold, 0.0)  # keeps the labels apart
             axes.annotate(
                 f"{MINUS}{threshold}: {percent(responders, 0)}", (1, -threshold), (6, place), fontsize=11,
                 textcoords="offset points", va="center", annotation_clip=False,
