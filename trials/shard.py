@@ -2,8 +2,9 @@
 
 import io
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jax import Array
 
 from ..cluster import store
 from ..core.disease import Disease
@@ -24,6 +26,7 @@ from .conduct import NEVER, REASONS, Record, Status, kernel
 from .schedule import mesh, protocol
 from .study import Study
 
+_ONE_AT_A_TIME = threading.Lock()  # threads that need the same program wait for the first to compile it
 SIZE = 1024  # twins a shard: fixed, since the last bit of a result depends on the shape it is computed in
 
 
@@ -82,15 +85,21 @@ def simulate(job: Job, shard: Shard) -> tuple[dict[str, pa.Table], float]:
     return tables, seconds
 
 
+def _prepared(job: Job) -> tuple[Study, Callable[[Array, Array], Record]]:
+    """The study, and its compiled simulation of (ids, arms)."""
+    with _ONE_AT_A_TIME:
+        return _compiled(job)
+
+
 @cache
-def _prepared(job: Job):
-    """The study, and its compiled simulation of (ids, arms); made once a process."""
+def _compiled(job: Job) -> tuple[Study, Callable[[Array, Array], Record]]:
     study = Study.model_validate(json.loads(job.study))
     disease = DISEASES[study.trial.disease]
     trial = protocol(study, disease, mesh(study.trial, job.scale))
     theta = {name: jnp.asarray(number) for name, number in disease.parameters.numbers().items()}
-    key, compiled = root(study.seed), kernel(disease.name, study.population.source)
-    return study, lambda ids, arms: compiled(key, ids, arms, trial, theta)
+    key, some = root(study.seed), jnp.zeros(SIZE, dtype="int64")
+    program = kernel(disease.name, study.population.source).lower(key, some, some, trial, theta).compile()
+    return study, lambda ids, arms: program(key, ids, arms, trial, theta)
 
 
 def encode(table: pa.Table) -> bytes:
