@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ..cluster import store
 from . import bundle
-from .checks import problems
 from .compose import Job, from_configuration, from_file
 from .errors import BadInput
 from .study import Study
@@ -18,6 +17,8 @@ def job(overrides: Sequence[str], study: Path | None) -> Job:
       BadInput: everything that is wrong, one line each.
     """
     found = from_file(study, overrides) if study else from_configuration(overrides)
+    from .checks import problems  # deferred: imports JAX, and most mistakes are found without
+
     wrong = problems(found.study())
     if wrong:
         raise BadInput("\n".join(f"{study}: {line}" if study else line for line in wrong))

@@ -124,12 +124,13 @@ class Rescue(Frozen):
 
 
 class Conduct(Frozen):
-    """What happens between the protocol and the data."""
+    """What happens between the protocol and the data; `basis` says what these numbers rest on."""
 
     adherence: Adherence
     discontinuation: Discontinuation
     missed_visit: Share
     rescue: Rescue | None = None
+    basis: str = ""
 
 
 class Analysis(Frozen):
