@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ import pytest
 
 from cutis.trials.shard import SIZE
 
+ROOT = Path(__file__).resolve().parents[1]
 TWINS = 5 * SIZE + 100  # six shards, the last one short
 WORDS = (f"population.size={TWINS}", "seed=11")
 
@@ -263,3 +265,12 @@ def test_the_report_can_be_built_again_beside_the_run(reference, tmp_path):
     done = cutis("report", reference, "--to", tmp_path / "again.html")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "again.html").read_bytes() == (reference / "report.html").read_bytes()
+
+
+def test_the_example_study_runs(tmp_path):
+    file = ROOT / "examples" / "secukinumab_vs_placebo.yaml"
+    done = cutis("run", "--study", file, f"out={tmp_path / 'run'}", "population.size=60")
+    assert done.returncode == 0, done.stderr
+    twins = pq.read_table(tmp_path / "run" / "twins").to_pandas()
+    assert twins.groupby("arm").size().to_dict() == {"placebo": 20, "secukinumab": 40}
+    assert not twins["prior_biologic"].any()

@@ -33,9 +33,9 @@ EVIDENCE = Evidence(
         "Efficacy rates of this version are not evidence for a decision: the model awaits calibration and validation.",
         "In the prototype anti-TNF acts too fast at week 4 (PASI 75 30 % against 21 %), and PASI 100 of IL-23 "
         "inhibitors is too frequent (45 to 48 % against 37 to 43 %); large improvements under placebo are too rare.",
-        "The default study has the shape of VOYAGE 1 (Blauvelt et al. 2017). At week 16 the model falls short: in "
-        "60,000 simulated twins: PASI 90 in 60 % (published 73 %) with guselkumab, 39 % (50 %) with adalimumab and "
-        "1 % (3 %) with placebo; PASI 75 in 78 % (91 %), 64 % (73 %) and 6 % (6 %).",
+        "The default study has the shape of VOYAGE 1 (Blauvelt et al. 2017). At week 16 the model falls short: of "
+        "60,000 simulated twins 60 % (published 73 %) reach PASI 90 with guselkumab, 39 % (50 %) with adalimumab and "
+        "1 % (3 %) with placebo; 78 % (91 %), 64 % (73 %) and 6 % (6 %) reach PASI 75.",
         "DLQI 0 or 1 is too rare: 25 % with guselkumab at week 16, where published arms with as many PASI 90 "
         "responders have about 53 %.",
         "Baseline severity describes people with a PASI of at least 12; milder disease is outside the model's data.",
