@@ -15,6 +15,7 @@ from cutis.trials.conduct import NEVER, kernel
 from cutis.trials.enrol import allocate, enrol
 from cutis.trials.errors import BadInput
 from cutis.trials.schedule import mesh, protocol
+from cutis.trials.study import Study, canonical
 
 from .studies import study
 
@@ -91,6 +92,14 @@ def test_unequal_allocation_is_kept():
     plan = study(randomisation={"allocation": {"guselkumab": 2, "adalimumab": 2, "placebo": 1}, "block_size": 10})
     arms = allocate(plan, root(1), np.zeros(1000, dtype=np.int64))
     np.testing.assert_array_equal(np.bincount(arms), [400, 400, 200])
+
+
+def test_the_order_of_arms_is_part_of_the_plan():
+    """A worker reads the study from its canonical text: arm numbers must mean the same there."""
+    plan = study()
+    again = Study.model_validate_json(canonical(plan), strict=True)
+    assert list(again.trial.arms) == list(plan.trial.arms) == ["guselkumab", "adalimumab", "placebo"]
+    assert again.fingerprint() == plan.fingerprint()
 
 
 def test_blocks_differ_between_seeds_and_strata():

@@ -3,18 +3,20 @@
 import hashlib
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from cutis.trials.command import app
 from cutis.trials.shard import SIZE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,16 +24,34 @@ TWINS = 5 * SIZE + 100  # six shards, the last one short
 WORDS = (f"population.size={TWINS}", "seed=11")
 
 
+class Done(NamedTuple):
+    """What a command left: as a process of its own would."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def cutis(*words):
+    """A command in this process, which spares its start-up."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
+    return Done(done.exit_code, done.stdout, done.stderr)
+
+
 def command(*words):
     return [sys.executable, "-m", "cutis", *map(str, words)]
 
 
-def cutis(*words, **options):
-    return subprocess.run(command(*words), capture_output=True, text=True, check=False, **options)
+def shell(*words, first="", **options):
+    """A command in a process of its own, which does `first` before."""
+    code = f"import os, resource, runpy, sys\n{first}\nrunpy.run_module('cutis', run_name='__main__')"
+    words = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, **options)
 
 
-def run(folder, *words, **options):
-    done = cutis("run", *WORDS, f"out={folder}", *words, **options)
+def run(folder, *words, by=cutis, **options):
+    done = by("run", *WORDS, f"out={folder}", *words, **options)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -55,14 +75,14 @@ def copy(reference, tmp_path):
 
 
 def test_one_worker_on_one_core_gives_the_same_bytes(reference, tmp_path):
-    one = {min(os.sched_getaffinity(0))}
-    run(tmp_path / "run", "cluster.workers=1", preexec_fn=lambda: os.sched_setaffinity(0, one))
+    one = f"os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}})"
+    run(tmp_path / "run", "cluster.workers=1", by=shell, first=one)
     assert parquet(tmp_path / "run") == parquet(reference)
     assert len(parquet(reference)) == 3 * 6 + 1
 
 
 def test_ray_gives_the_same_bytes(reference, tmp_path):
-    run(tmp_path / "run", "cluster=ray", "cluster.workers=2")
+    run(tmp_path / "run", "cluster=ray", "cluster.workers=2", by=shell)
     assert parquet(tmp_path / "run") == parquet(reference)
 
 
@@ -115,11 +135,11 @@ def test_a_full_disk_is_named_and_the_run_can_be_finished(reference, tmp_path):
     """A limit on the size of files stands in for the end of the disk: the system's error comes from the same place."""
     folder = tmp_path / "run"
     small = 40_000  # bytes: less than a shard of observations
-    done = cutis(
+    done = shell(
         "run",
         *WORDS,
         f"out={folder}",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (small, resource.RLIM_INFINITY)),
+        first=f"resource.setrlimit(resource.RLIMIT_FSIZE, ({small}, resource.RLIM_INFINITY))",
         env=os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"},
     )
     assert done.returncode == 3

@@ -226,8 +226,9 @@ class Study(Frozen):
 
 
 def canonical(study: Study) -> str:
-    """The study as JSON with sorted keys: one text for one plan."""
-    return json.dumps(plain(study), sort_keys=True, separators=(",", ":"))
+    """The study as JSON: one text for one plan. The order of arms and criteria is part of it, since draws and counts
+    follow it."""
+    return json.dumps(plain(study), separators=(",", ":"))
 
 
 def plain(study: Study) -> dict[str, Any]:
