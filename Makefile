@@ -10,7 +10,7 @@ trial: .venv/installed
 	$(BIN)/cutis run
 
 test: .venv/installed
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -m slow

@@ -130,6 +130,37 @@ def test_baseline_skin_matches_the_severity_of_the_twin():
     np.testing.assert_allclose(np.asarray(smooth)[reached], np.asarray(TWINS["severity"])[reached], rtol=1e-6)
 
 
+class Recording(dict):
+    """Numbers that remember which of them were asked for."""
+
+    def __init__(self, numbers):
+        super().__init__(numbers)
+        self.read = set()
+
+    def __getitem__(self, name):
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name, default=None):
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def test_every_number_of_the_tables_is_used_and_no_other():
+    numbers = Recording(THETA)
+    two = {name: values[:2] for name, values in TWINS.items()}
+    someone = individual(KEYS[:2], two, jnp.ones((1, 2), dtype="int64"), numbers)
+    nothing = signal(someone, (jnp.zeros(2),), jnp.zeros(2))
+    drift(someone, start(someone), nothing)
+    PSORIASIS.observe(KEYS[:2], someone, start(someone), jnp.asarray(7.0))
+    idle = {name for name in set(THETA) - numbers.read if f"{name}:sd" not in numbers.read}  # some are spreads alone
+    assert idle == set()
+    unknown = {
+        name for name in numbers.read - set(THETA) if not name.startswith(tuple(f"{drug}." for drug in SYSTEMIC))
+    }
+    assert unknown == set()  # drugs may lack a spread
+
+
 def skin(extent, severity, n=1):
     wide = jnp.ones((4, n))
     return Lesions(extent * wide, severity * jnp.ones((4, 3, n)), wide, 12.0 * wide[0], 6.0 * wide[0])

@@ -83,22 +83,25 @@ def signal(person: Individual, concentrations: tuple[Array, ...], topical: Array
 
 def drift(person: Individual, state: State, signal: tuple[Array, ...]) -> State:
     """Time derivative of the state, 1/day, under a `signal`."""
-    p = {name.removeprefix("model."): value for name, value in person.theta.items() if name.startswith("model.")}
+
+    def p(name: str) -> Array:
+        return person.theta[f"model.{name}"]
+
     D, N, M, T, K, L = state
     I = dict(zip(SITES, signal, strict=False))
     topical = signal[-1]
     N_f = N * (1 - I["tnf"])
     S_23 = D * (1 - I["il23"])
-    S_17 = T * ((1 - p["il17f_share"]) * (1 - I["il17a"]) + p["il17f_share"] * (1 - I["il17f"]))
-    drive = (1 - p["feedback"] + p["feedback"] * K) * (p["tnf_free_drive"] + (1 - p["tnf_free_drive"]) * N_f)
-    plaque = (1 - person.topical_block * topical) * S_17 * (p["tnf_free_plaque"] + (1 - p["tnf_free_plaque"]) * N_f)
+    S_17 = T * ((1 - p("il17f_share")) * (1 - I["il17a"]) + p("il17f_share") * (1 - I["il17f"]))
+    drive = (1 - p("feedback") + p("feedback") * K) * (p("tnf_free_drive") + (1 - p("tnf_free_drive")) * N_f)
+    plaque = (1 - person.topical_block * topical) * S_17 * (p("tnf_free_plaque") + (1 - p("tnf_free_plaque")) * N_f)
     return (
-        p["drive_rate"] * (drive - D),
-        p["tnf_rate"] * (0.5 * D + 0.5 * K - N),
-        p["memory_rate"] * (p["memory_floor"] + (1 - p["memory_floor"]) * S_23 - M),
-        p["t17_rate"] * (M * S_23 * (1 - I["t17"]) - T),
+        p("drive_rate") * (drive - D),
+        p("tnf_rate") * (0.5 * D + 0.5 * K - N),
+        p("memory_rate") * (p("memory_floor") + (1 - p("memory_floor")) * S_23 - M),
+        p("t17_rate") * (M * S_23 * (1 - I["t17"]) - T),
         person.plaque_rate * (plaque - K) - person.topical_clearing * topical * K,
-        (K - L) / p["itch_lag"],
+        (K - L) / p("itch_lag"),
     )
 
 
