@@ -54,7 +54,7 @@ def describe(task: Job) -> Iterator[str]:
     yield f"  {task.cluster.kind} executor; folder {destination(task)}"
 
 
-BYTES_A_ROW = 14  # of observations, compressed, with the twins' and events' share
+BYTES_A_ROW = 10  # of observations, compressed, with the share of twins and events
 
 
 def rebuild(folder: Path, to: Path) -> None:

@@ -61,7 +61,9 @@ def plan(study: Study) -> Plan:
     disease, key = DISEASES[study.trial.disease], root(study.seed)
     with task("screening twins", study.population.size) as advance:
         people = enrol(study, disease, key, advance)
-    accuracy = numerics.tune(study, disease, key, *numerics.probe(people.ids[: 4 * SIZE], people.arms, 0))
+    with task("choosing time steps", 1) as advance:
+        accuracy = numerics.tune(study, disease, key, *numerics.probe(people.ids[: 4 * SIZE], people.arms, 0))
+        advance(1)
     return Plan(people, accuracy, Job(canonical(study), accuracy.scale, people.labels))
 
 
@@ -89,7 +91,9 @@ def run(study: Study, cluster: Cluster, folder: Path) -> Timing:
             done, kernel = done + 1, kernel + result.kernel_seconds
             advance(done)
     note("simulated", kernel_seconds=round(kernel, 3))
-    _conclude(study, disease, planned, folder, note)
+    with task("analysing, reporting", 1) as advance:
+        _conclude(study, disease, planned, folder, note)
+        advance(1)
     return Timing(time.perf_counter() - begun, kernel, len(todo))
 
 
