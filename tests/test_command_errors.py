@@ -143,6 +143,7 @@ def test_eligibility_that_nobody_meets_is_told_with_the_rate_of_each_criterion(t
     assert code == 2
     assert "so the trial cannot be filled" in said
     assert "Share meeting each criterion alone" in said
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture

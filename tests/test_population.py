@@ -11,6 +11,8 @@ from cutis.core.keys import root, stream
 from cutis.population.psoriasis import ATTRIBUTES, PARAMETERS, RACES, REACTIONS, derive
 from cutis.population.sample import POPULATIONS, sample
 
+from .recording import Recording
+
 SOURCE = POPULATIONS["psoriasis_moderate_severe"]
 KEY = stream(root(2026), "population")
 NUMBERS = PARAMETERS.numbers()
@@ -210,22 +212,6 @@ def test_a_twin_has_exactly_the_described_attributes(twins):
         kind = {"b": "yes/no", "f": "number"}.get(twins[name].dtype.kind, "code")
         assert attribute.kind == kind or (kind == "code" and attribute.kind in ("category", "grade"))
         assert (attribute.levels is None) == (attribute.kind not in ("category", "grade"))
-
-
-class Recording(dict):
-    """Numbers that remember which of them were asked for."""
-
-    def __init__(self, numbers):
-        super().__init__(numbers)
-        self.read = set()
-
-    def __getitem__(self, name):
-        self.read.add(name)
-        return super().__getitem__(name)
-
-    def get(self, name, default=None):
-        self.read.add(name)
-        return super().get(name, default)
 
 
 def test_every_number_of_the_table_is_used():

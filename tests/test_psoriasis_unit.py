@@ -14,6 +14,8 @@ from cutis.core.psoriasis.model import activity, drift, individual, signal, star
 from cutis.core.psoriasis.treatments import PARAMETERS, SITES, SYSTEMIC, hooks, number
 from cutis.population.sample import POPULATIONS, sample
 
+from .recording import Recording
+
 N = 400
 THETA = jax.tree.map(jnp.asarray, PARAMETERS.numbers())
 KEYS = people(root(5), jnp.arange(N))
@@ -128,22 +130,6 @@ def test_baseline_skin_matches_the_severity_of_the_twin():
     smooth = _smooth_pasi(someone.lesions.extent, someone.lesions.severity)
     reached = np.asarray(TWINS["severity"]) < 64  # beyond, signs of 4 everywhere leave no room
     np.testing.assert_allclose(np.asarray(smooth)[reached], np.asarray(TWINS["severity"])[reached], rtol=1e-6)
-
-
-class Recording(dict):
-    """Numbers that remember which of them were asked for."""
-
-    def __init__(self, numbers):
-        super().__init__(numbers)
-        self.read = set()
-
-    def __getitem__(self, name):
-        self.read.add(name)
-        return super().__getitem__(name)
-
-    def get(self, name, default=None):
-        self.read.add(name)
-        return super().get(name, default)
 
 
 def test_every_number_of_the_tables_is_used_and_no_other():

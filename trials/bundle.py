@@ -68,13 +68,27 @@ def claimed(folder: Path, study: Study, resume: bool) -> Iterator[None]:
     except OSError as error:
         raise BadInput(f"out={folder}: the folder cannot be written: {error.strerror}") from None
     with store.Lock(folder):
-        if examine(folder, study, resume) == "new":
+        new = examine(folder, study, resume) == "new"
+        if new:
             text = yaml.safe_dump(plain(study), sort_keys=False, allow_unicode=True)
             try:
                 store.write(folder / "study.yaml", text.encode())
             except store.StoreError as error:
                 raise BadInput(f"out={folder}: the folder cannot be written: {error}") from None
-        yield
+        try:
+            yield
+        except BadInput:
+            if new:
+                _leave(folder)
+            raise
+
+
+def _leave(folder: Path) -> None:
+    """Take back what a study that turned out impossible has put into a new folder."""
+    for name in ("study.yaml", "log.jsonl", ".lock"):
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def stored_study(folder: Path) -> Study:

@@ -1,8 +1,10 @@
 """The main job: enrol, simulate every shard that is missing, analyse, report, seal."""
 
+import importlib
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +22,7 @@ from ..population.sample import POPULATIONS
 from . import bundle, numerics
 from .enrol import Enrolment, enrol
 from .progress import task
-from .shard import SIZE, Done, Job, Shard, encode, work
+from .shard import SIZE, Done, Job, Shard, compile_ahead, encode, work
 from .study import Study, canonical
 
 
@@ -74,7 +76,13 @@ def run(study: Study, cluster: Cluster, folder: Path) -> Timing:
       BadInput: hardly anyone is eligible.
       StoreError: a file could not be written; what was finished stays.
     """
-    begun, folder = time.perf_counter(), folder.resolve()  # workers may have another working directory
+    with ThreadPoolExecutor(1) as ahead:
+        ahead.submit(_ahead, study)
+        return _carry_out(study, cluster, folder.resolve())  # workers may have another working directory
+
+
+def _carry_out(study: Study, cluster: Cluster, folder: Path) -> Timing:
+    begun = time.perf_counter()
     note = partial(_note, folder / "log.jsonl")
     note("begin", cluster=cluster.kind)
     disease = DISEASES[study.trial.disease]
@@ -95,6 +103,13 @@ def run(study: Study, cluster: Cluster, folder: Path) -> Timing:
         _conclude(study, disease, planned, folder, note)
         advance(1)
     return Timing(time.perf_counter() - begun, kernel, len(todo))
+
+
+def _ahead(study: Study) -> None:
+    """What the run needs later, while its beginning leaves a core idle: the compiled simulation, and large imports."""
+    compile_ahead(study)
+    for module in ("cutis.trials.report.build", "statsmodels.stats.proportion", "statsmodels.discrete.discrete_model"):
+        importlib.import_module(module)
 
 
 def _conclude(study: Study, disease: Disease, planned: Plan, folder: Path, note: Any) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jax import Array
+from jax.stages import Compiled
 
 from ..cluster import store
 from ..core.disease import Disease
@@ -22,9 +23,9 @@ from ..core.diseases import DISEASES
 from ..core.keys import root
 from ..population.attributes import Attribute
 from ..population.sample import POPULATIONS
-from .conduct import NEVER, REASONS, Record, Status, kernel
+from .conduct import NEVER, REASONS, Protocol, Record, Status, kernel
 from .schedule import mesh, protocol
-from .study import Study
+from .study import Study, canonical
 
 _ONE_AT_A_TIME = threading.Lock()  # threads that need the same program wait for the first to compile it
 SIZE = 1024  # twins a shard: fixed, since the last bit of a result depends on the shape it is computed in
@@ -85,21 +86,40 @@ def simulate(job: Job, shard: Shard) -> tuple[dict[str, pa.Table], float]:
     return tables, seconds
 
 
-def _prepared(job: Job) -> tuple[Study, Callable[[Array, Array], Record]]:
-    """The study, and its compiled simulation of (ids, arms)."""
-    with _ONE_AT_A_TIME:
-        return _compiled(job)
+def compile_ahead(study: Study) -> None:
+    """Have the simulation of a study ready by the time its first shard comes."""
+    text = canonical(study)
+    _program(text, len(mesh(study.trial, 1.0).times))
 
 
 @cache
-def _compiled(job: Job) -> tuple[Study, Callable[[Array, Array], Record]]:
+def _prepared(job: Job) -> tuple[Study, Callable[[Array, Array], Record]]:
+    """The study, and its compiled simulation of (ids, arms)."""
     study = Study.model_validate(json.loads(job.study))
-    disease = DISEASES[study.trial.disease]
-    trial = protocol(study, disease, mesh(study.trial, job.scale))
-    theta = {name: jnp.asarray(number) for name, number in disease.parameters.numbers().items()}
-    key, some = root(study.seed), jnp.zeros(SIZE, dtype="int64")
-    program = kernel(disease.name, study.population.source).lower(key, some, some, trial, theta).compile()
+    key, trial, theta = _inputs(study, job.scale)
+    program = _program(job.study, len(trial.grid.times))
     return study, lambda ids, arms: program(key, ids, arms, trial, theta)
+
+
+def _program(study: str, nodes: int) -> Compiled:
+    with _ONE_AT_A_TIME:
+        return _compiled(study, nodes)
+
+
+@cache
+def _compiled(study: str, nodes: int) -> Compiled:
+    """The simulation, compiled for a study (canonical JSON) whose time mesh is held in `nodes` places."""
+    plan = Study.model_validate(json.loads(study))
+    key, trial, theta = _inputs(plan, 1.0)
+    trial = trial._replace(grid=trial.grid._replace(times=jnp.zeros(nodes)))
+    some = jnp.zeros(SIZE, dtype="int64")
+    return kernel(plan.trial.disease, plan.population.source).lower(key, some, some, trial, theta).compile()
+
+
+def _inputs(study: Study, scale: float) -> tuple[Array, Protocol, dict[str, Array]]:
+    disease = DISEASES[study.trial.disease]
+    theta = {name: jnp.asarray(number) for name, number in disease.parameters.numbers().items()}
+    return root(study.seed), protocol(study, disease, mesh(study.trial, scale)), theta
 
 
 def encode(table: pa.Table) -> bytes:
