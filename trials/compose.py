@@ -96,7 +96,8 @@ def _composed(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]
 
     words: list[str] = []
     origins: dict[str, str] = dict.fromkeys(("seed", "out"), "conf/config.yaml")
-    chosen = {"trial": "psoriasis/il23_vs_tnf", "population": "psoriasis", "cluster": "local"}
+    defaults = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))["defaults"]
+    chosen = {group: option for entry in defaults if isinstance(entry, dict) for group, option in entry.items()}
     for override in overrides:
         words.append(_word(override, chosen, origins))
     origins = {group: f"conf/{group}/{option}.yaml" for group, option in chosen.items()} | origins

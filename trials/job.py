@@ -59,6 +59,8 @@ BYTES_A_ROW = 10  # of observations, compressed, with the share of twins and eve
 
 def rebuild(folder: Path, to: Path) -> None:
     """Write the report of a complete run into a file."""
+    import pyarrow.parquet as pq
+
     from ..core.diseases import DISEASES
     from ..population.sample import POPULATIONS
     from .report.build import build
@@ -67,8 +69,6 @@ def rebuild(folder: Path, to: Path) -> None:
     study: Study = bundle.stored_study(folder)
     content = bundle.manifest(folder)
     content["files"].pop("report.html", None)
-    import pyarrow.parquet as pq
-
     results = from_arrow(pq.read_table(folder / "results.parquet"))
     disease, source = DISEASES[study.trial.disease], POPULATIONS[study.population.source]
     text = build(folder, disease, source, content, study, **bundle.tables(folder), results=results)
