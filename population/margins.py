@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import ndtr, ndtri
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 NODES = np.linspace(-7.0, 7.0, 4097)
 
@@ -53,9 +53,12 @@ def truncated_normal(mean: float, sd: float, low: float, high: float) -> tuple[f
 
     def miss(x: np.ndarray) -> list[float]:
         location, scale = x[0], np.exp(x[1])
-        ends = (low - location) / scale, (high - location) / scale
-        m, v = stats.truncnorm.stats(*ends, loc=location, scale=scale, moments="mv")
-        return [float(m) - mean, float(np.sqrt(v)) - sd]
+        a, b = (low - location) / scale, (high - location) / scale
+        inside = special.ndtr(b) - special.ndtr(a)
+        lower, upper = (np.exp(-end * end / 2) / np.sqrt(2 * np.pi) / inside for end in (a, b))  # densities at the ends
+        shift = lower - upper
+        spread = np.sqrt(1 + a * lower - b * upper - shift**2)
+        return [float(location + scale * shift) - mean, float(scale * spread) - sd]
 
     about = f"normal in [{low:g}, {high:g}] with mean {mean:g}, SD {sd:g}"
     location, log_scale = solve(miss, [mean, np.log(sd)], about)
