@@ -35,7 +35,7 @@ bench: .venv/installed
 # Renews the locks (needs `uv`); no addresses of indexes are recorded.
 lock:
 	for minor in 3.11 3.12 3.13; do uv pip compile --quiet --upgrade pyproject.toml --extra dev --python-version $$minor \
-		--generate-hashes --no-emit-index-url --no-header --no-annotate -o locks/python-$$minor.txt; done
+		--generate-hashes --no-header --no-annotate -o locks/python-$$minor.txt; done
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -46,7 +46,7 @@ WRONG = [
     (REGIMEN % ("guselkumab", "-100 mg", 0), "a dose must be above zero, got '-100 mg'"),
     (REGIMEN % ("guselkumab", "100", 0), "expected an amount with its unit (mg, g, ug), such as '100 mg', got '100'"),
     (REGIMEN % ("guselkumab", "100 ml", 0), "expected an amount with its unit"),
-    (REGIMEN % ("guselkumab", "4 g", 0), "4000 mg is above 400 mg, the highest dose guselkumab's data cover"),
+    (REGIMEN % ("guselkumab", "4 g", 0), "4000 mg is above 200 mg, the highest single dose of guselkumab"),
     (REGIMEN % ("guselkumap", "100 mg", 0), "unknown treatment 'guselkumap'; did you mean 'guselkumab'?"),
     (REGIMEN % ("calcipotriol_betamethasone", "1 mg", 0), "is topical and can only be a rescue"),
     (REGIMEN % ("guselkumab", "100 mg", "8, 4"), "weeks must rise: week 4 comes after week 8"),

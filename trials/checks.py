@@ -55,7 +55,8 @@ def _course(where: str, course: Course, disease: Disease) -> Iterator[str]:
         yield f"{where}.treatment: {treatment.name} is topical and can only be a rescue; choose from {choices}"
     elif course.dose > treatment.highest_dose:
         limit = f"{treatment.highest_dose:g} {treatment.unit}"
-        yield f"{where}.dose: {course.dose:g} mg is above {limit}, the highest dose {treatment.name}'s data cover"
+        why = f"the highest single dose of {treatment.name} that is accepted"
+        yield f"{where}.dose: {course.dose:g} mg is above {limit}, {why}"
 
 
 def _eligibility(study: Study, disease: Disease, source: Source) -> Iterator[str]:

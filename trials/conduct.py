@@ -93,7 +93,7 @@ def screen(
     disease: str, source: str, key: Array, ids: Array, theta: dict[str, Array]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """Candidates' attributes, and their endpoints as measured at a screening visit of its own."""
-    told, twins, keys = DISEASES[disease], _twins(source, key, ids), _keys(key, ids)
+    told, twins, keys = DISEASES[disease], twins_of(source, key, ids), keys_of(key, ids)
     nobody = jnp.zeros((0, ids.shape[0]), dtype="int64")
     person = told.individual(keys, twins, nobody, theta)
     at = jax.vmap(lambda k: stream(k, "screening"))(keys)
@@ -108,7 +108,7 @@ def simulate(
     Args:
       key: of the study. ids: twin numbers, (people,). arms: arm numbers, (people,). theta: parameter numbers.
     """
-    told, twins, keys = DISEASES[disease], _twins(source, key, ids), _keys(key, ids)
+    told, twins, keys = DISEASES[disease], twins_of(source, key, ids), keys_of(key, ids)
     person = told.individual(keys, twins, protocol.drugs[arms].T, theta)
     rates = told.pharmacokinetics(person)
     begin = told.start(person)
@@ -188,16 +188,23 @@ def decide(
     )
 
 
+def parameters_of(disease: Disease) -> dict[str, Array]:
+    """The numbers of the disease's tables, as the simulation takes them."""
+    return {name: jnp.asarray(number, dtype="float64") for name, number in disease.parameters.numbers().items()}
+
+
 def _enrolled(ids: Array) -> Status:
     yes, zero = jnp.ones_like(ids, dtype=bool), jnp.zeros_like(ids)
     return Status(yes, yes, ~yes, zero + NEVER, zero, zero + NEVER, zero + NEVER, zero, zero)
 
 
-def _twins(source: str, key: Array, ids: Array) -> dict[str, Array]:
+def twins_of(source: str, key: Array, ids: Array) -> dict[str, Array]:
+    """The twins of a study by number, (people,)."""
     return sample(POPULATIONS[source], stream(key, "population"), ids)
 
 
-def _keys(key: Array, ids: Array) -> Array:
+def keys_of(key: Array, ids: Array) -> Array:
+    """The key of each twin's response, (people,)."""
     return people(stream(key, "response"), ids)
 
 

@@ -17,7 +17,7 @@ from ..core.keys import stream
 from ..population.attributes import Attribute
 from ..population.eligibility import meets
 from ..population.sample import POPULATIONS, Source
-from .conduct import screening
+from .conduct import parameters_of, screening
 from .errors import BadInput
 from .study import Stratum, Study
 
@@ -51,7 +51,7 @@ def enrol(study: Study, disease: Disease, key: Array, progress: Callable[[int], 
     criteria, wanted = study.trial.eligibility, study.population.size
     levels = categories(source)
     examine = screening(disease.name, source.name)
-    theta = {name: jnp.asarray(number) for name, number in disease.parameters.numbers().items()}
+    theta = parameters_of(disease)
     found: list[np.ndarray] = []
     strata: list[np.ndarray] = []
     excluded = dict.fromkeys(criteria, 0)

@@ -11,9 +11,7 @@ from jax import Array, lax
 from ..core.disease import Disease
 from ..core.diseases import DISEASES
 from ..core.engine.course import Body, advance, at_rest
-from ..core.keys import people, stream
-from ..population.sample import POPULATIONS, sample
-from .conduct import Protocol
+from .conduct import Protocol, keys_of, parameters_of, twins_of
 from .schedule import mesh, protocol
 from .study import Study
 
@@ -63,8 +61,7 @@ def probe(ids: np.ndarray, arms: np.ndarray, seed: int) -> tuple[np.ndarray, np.
 def _states(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.ndarray, scale: float) -> np.ndarray:
     trial = protocol(study, disease, mesh(study.trial, scale))
     follow = _follower(disease.name, study.population.source)
-    theta = jax.tree.map(lambda v: jnp.asarray(v, dtype="float64"), disease.parameters.numbers())
-    return np.asarray(follow(key, jnp.asarray(ids), jnp.asarray(arms), trial, theta))
+    return np.asarray(follow(key, jnp.asarray(ids), jnp.asarray(arms), trial, parameters_of(disease)))
 
 
 def _difference(coarse: np.ndarray, fine: np.ndarray) -> float:
@@ -80,8 +77,8 @@ def _follow(
     disease: Disease, source: str, key: Array, ids: Array, arms: Array, protocol: Protocol, theta: dict[str, Array]
 ) -> Array:
     """States at visits when every dose is taken, shape (visits, variables, people)."""
-    twins = sample(POPULATIONS[source], stream(key, "population"), ids)
-    person = disease.individual(people(stream(key, "response"), ids), twins, protocol.drugs[arms].T, theta)
+    twins = twins_of(source, key, ids)
+    person = disease.individual(keys_of(key, ids), twins, protocol.drugs[arms].T, theta)
     rates, begin = disease.pharmacokinetics(person), disease.start(person)
     signal = partial(disease.signal, person, topical=jnp.zeros_like(begin[0]))
 

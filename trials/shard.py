@@ -23,7 +23,7 @@ from ..core.diseases import DISEASES
 from ..core.keys import root
 from ..population.attributes import Attribute
 from ..population.sample import POPULATIONS
-from .conduct import NEVER, REASONS, Protocol, Record, Status, kernel
+from .conduct import NEVER, REASONS, Protocol, Record, Status, kernel, parameters_of
 from .schedule import mesh, protocol
 from .study import Study, canonical
 
@@ -118,8 +118,7 @@ def _compiled(study: str, nodes: int) -> Compiled:
 
 def _inputs(study: Study, scale: float) -> tuple[Array, Protocol, dict[str, Array]]:
     disease = DISEASES[study.trial.disease]
-    theta = {name: jnp.asarray(number) for name, number in disease.parameters.numbers().items()}
-    return root(study.seed), protocol(study, disease, mesh(study.trial, scale)), theta
+    return root(study.seed), protocol(study, disease, mesh(study.trial, scale)), parameters_of(disease)
 
 
 def encode(table: pa.Table) -> bytes:

@@ -79,15 +79,11 @@ def _shards(folder: Path, planned: Plan, rerun: int, differs: str) -> Iterator[F
 
 def _differences(content: dict) -> str:
     """What is not as it was when the run was made, as a remark; equal bytes are promised only without it."""
-    here, then = platform.describe(), content["platform"] | {"versions": content["versions"]}
-    changed = [
-        f"{name} {then['versions'].get(name)}, now {version}"
-        for name, version in here["versions"].items()
-        if then["versions"].get(name) != version
-    ]
+    here, then = platform.describe(), content["platform"]
+    changed = platform.differences(here, content)
     changed += [
-        f"{name} {then.get(name)!r}, now {here[name]!r}"
+        f"{name} {here[name]!r}, there {then.get(name)!r}"
         for name in ("processor", "xla_flags")
-        if then.get(name) != here.get(name)
+        if then.get(name) != here[name]
     ]
-    return f" (the run was made with {'; '.join(changed)})" if changed else ""
+    return f" (what is here differs from what the run was made with: {'; '.join(changed)})" if changed else ""

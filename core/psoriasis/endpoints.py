@@ -49,8 +49,7 @@ class Lesions(NamedTuple):
 def lesions(keys: Array, twins: dict[str, Array], theta: dict[str, Array]) -> Lesions:
     """Signs by region such that the unrounded PASI is the twin's `severity`.
 
-    Extent is scaled to match it; signs are raised only in the few people whose PASI they could not reach with nine
-    tenths of all skin affected.
+    Extent is scaled to match it; signs are raised only in the few people whose PASI they could not reach otherwise.
     """
 
     def each(group: str, names: tuple[str, ...]) -> Array:
@@ -62,8 +61,10 @@ def lesions(keys: Array, twins: dict[str, Array], theta: dict[str, Array]) -> Le
     )
     own = theta["signs.severity"] + theta["signs.severity:sd"] * normals(keys, "severity")
     deviation = theta["signs.deviation:sd"] * normals(keys, "sign", shape=(4, 3))
-    severity = jnp.clip(own[None, None, :] + deviation + each("signs.", SIGNS)[None, :, None], 1.5, 4)
-    reachable = 0.9 * _smooth_pasi(jnp.ones_like(relative), severity)
+    severity = jnp.clip(
+        own[None, None, :] + deviation + each("signs.", SIGNS)[None, :, None], theta["signs.lowest"], 4.0
+    )
+    reachable = theta["signs.most_affected"] * _smooth_pasi(jnp.ones_like(relative), severity)
     severity = jnp.minimum(severity * jnp.maximum(twins["severity"] / reachable, 1.0)[None, None, :], 4.0)
     response = 1 - each("regions.lag_", REGIONS)[:, None]
     response = response + theta["regions.response:sd"] * normals(keys, "response", shape=(4,))

@@ -17,10 +17,16 @@ PARAMETERS = read_table(HERE / "parameters.yaml", HERE / "drugs.yaml", sources=H
 
 SITES = ("tnf", "il23", "il17a", "il17f", "t17")  # the rates of the model that a drug can block
 
+
+def _antibody(name: str, against: str, site: str) -> Treatment:
+    highest = PARAMETERS.value(f"{name}.highest_dose")
+    return Treatment(name, f"antibody against {against}", "subcutaneous", {site: 1.0}, highest, "mg")
+
+
 TREATMENTS = {
-    "adalimumab": Treatment("adalimumab", "antibody against TNF", "subcutaneous", {"tnf": 1.0}, 160.0, "mg"),
-    "guselkumab": Treatment("guselkumab", "antibody against IL-23 p19", "subcutaneous", {"il23": 1.0}, 400.0, "mg"),
-    "secukinumab": Treatment("secukinumab", "antibody against IL-17A", "subcutaneous", {"il17a": 1.0}, 600.0, "mg"),
+    "adalimumab": _antibody("adalimumab", "TNF", "tnf"),
+    "guselkumab": _antibody("guselkumab", "IL-23 p19", "il23"),
+    "secukinumab": _antibody("secukinumab", "IL-17A", "il17a"),
     "calcipotriol_betamethasone": Treatment(
         "calcipotriol_betamethasone", "vitamin D analogue with a steroid, as foam once daily", "topical", {}, 0.0, ""
     ),
