@@ -1,7 +1,7 @@
 """What a disease tells the trial runner: its treatments, its measurements, its outcomes and its equations."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from jax import Array
@@ -51,11 +51,15 @@ class Treatment:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the model rests on, in words for the report."""
+    """What the model rests on, in words for the report.
+
+    ranges: of attributes, the lowest and highest in the data that the model was calibrated on; none if it was not.
+    """
 
     calibrated_on: tuple[str, ...]
     predicts_unseen: tuple[str, ...]
     limits: tuple[str, ...]
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ ORDER = ("age", "bmi", "severity", "duration")
 
 
 class Duration(NamedTuple):
-    """What disease duration (years) is drawn with, and the model of earlier biologic treatment that depends on it."""
+    """What disease duration (years) is drawn with, and the models of earlier treatments that depend on it."""
 
     quantiles: Quantiles
     factor: np.ndarray  # lower Cholesky factor of the scores' correlations in ORDER, shape (4, 4)
-    biologic_intercept: float  # probit of earlier biologic treatment, against the duration score
-    biologic_slope: float
+    treated: Mapping[str, tuple[float, float]]  # probit of each earlier treatment: intercept, slope on the score
+    early: float  # share of people whose disease began before the age that was asked for
 
 
 class Wanted(NamedTuple):
@@ -33,6 +33,7 @@ class Wanted(NamedTuple):
     sd: float
     low: float
     first_onset: float  # earliest age at onset, years
+    early_onset: float  # age before which onset counts as early, years
     age_at: Callable[[np.ndarray], np.ndarray]  # age (years) at a score
 
 
@@ -67,12 +68,14 @@ def cholesky(correlations: Mapping[tuple[str, str], float]) -> np.ndarray:
         raise ValueError(f"these correlations exclude each other: {given}") from None
 
 
-def fit_duration(wanted: Wanted, spearman: Mapping[tuple[str, str], float], biologic: tuple[float, float]) -> Duration:
+def fit_duration(
+    wanted: Wanted, spearman: Mapping[tuple[str, str], float], treated: Mapping[str, tuple[float, float]]
+) -> Duration:
     """The model before truncation whose durations after truncation have the wanted summaries.
 
     Args:
       spearman: rank correlations of all pairs of ORDER; that of age and duration holds after truncation.
-      biologic: share treated with a biologic before, and its rank correlation with duration.
+      treated: share treated before and its rank correlation with duration, of each treatment.
 
     Raises:
       ValueError: there is no such model.
@@ -102,7 +105,14 @@ def fit_duration(wanted: Wanted, spearman: Mapping[tuple[str, str], float], biol
         f"model of durations of mean {wanted.mean:g} and SD {wanted.sd:g} years, correlated with age by {rho_wanted:g}"
     )
     shape, scale, factor = parts(solve(miss, start, about))
-    return Duration(gamma(shape, scale), factor, *_probit(_nodes(shape, scale, factor[3], wanted), *biologic))
+    nodes = _nodes(shape, scale, factor[3], wanted)
+    onset = wanted.age_at(special.ndtri(nodes.age_rank)) - scale * special.gammaincinv(shape, special.ndtr(nodes.score))
+    return Duration(
+        gamma(shape, scale),
+        factor,
+        {name: _probit(nodes, share, rho) for name, (share, rho) in treated.items()},
+        float(np.sum(nodes.weight * (onset < wanted.early_onset))),
+    )
 
 
 def _nodes(shape: float, scale: float, row: np.ndarray, wanted: Wanted) -> Nodes:

@@ -19,9 +19,11 @@ from scipy import special
 
 from ..core.keys import stream
 from ..core.parameters import Table, read_table
+from . import comorbidity, logistic
 from .attributes import Attribute
 from .dependence import ORDER, Duration, Wanted, fit_duration
-from .margins import Quantiles, gamma, truncated_lognormals, truncated_normal, within
+from .logistic import Logistic
+from .margins import Quantiles, gamma, solve, truncated_lognormals, truncated_normal, within
 
 HERE = Path(__file__).parent
 PARAMETERS: Table = read_table(HERE / "psoriasis.yaml", sources=HERE / "sources.yaml")
@@ -29,7 +31,7 @@ PARAMETERS: Table = read_table(HERE / "psoriasis.yaml", sources=HERE / "sources.
 RACES = ("white", "black", "asian", "other")
 SEXES = ("women", "men")
 SMOKING_AGES = (18, 30, 40, 50, 60, 70)
-REACTIONS = ("blisters", "peels", "burns_and_tans", "tans")
+TREATMENTS = ("prior_biologic", "prior_systemic", "prior_phototherapy")
 
 ATTRIBUTES: dict[str, Attribute] = {
     a.name: a
@@ -40,13 +42,15 @@ ATTRIBUTES: dict[str, Attribute] = {
         Attribute("height", "body height", "cm", "number"),
         Attribute("weight", "body weight", "kg", "number"),
         Attribute("bmi", "body mass index", "kg/m2", "number"),
-        Attribute("fitzpatrick", "Fitzpatrick skin type, I to VI as 1 to 6", "type", "grade", tuple("123456")),
         Attribute("smoker", "current smoker", "1", "yes/no"),
         Attribute("duration", "time since onset of psoriasis", "year", "number"),
         Attribute("severity", "true PASI at baseline, without the rater's error", "points", "number"),
         Attribute("prior_biologic", "treated with a biologic before", "1", "yes/no"),
+        Attribute("prior_systemic", "treated with a conventional systemic drug before", "1", "yes/no"),
+        Attribute("prior_phototherapy", "treated with phototherapy before", "1", "yes/no"),
         Attribute("psoriatic_arthritis", "has psoriatic arthritis", "1", "yes/no"),
         Attribute("hla_c0602", "carrier of HLA-C*06:02", "1", "yes/no"),
+        *comorbidity.ATTRIBUTES.values(),
     )
 }
 
@@ -69,9 +73,10 @@ class Constants(NamedTuple):
     duration_low: float
     first_onset: float
     smoking: np.ndarray  # shares, shape (2 sexes, 6 ages)
-    skin: np.ndarray  # shares of types, shape (4 races, 6)
     psoriatic_arthritis: float
-    hla: np.ndarray  # shape (4 races,)
+    hla: np.ndarray  # shares of carriers with early and with late onset, shape (4 races, 2)
+    early_onset: float
+    risks: Mapping[str, Logistic]  # of other diseases
 
 
 @cache
@@ -95,8 +100,10 @@ def derive(numbers: Mapping[str, float]) -> Constants:
     bmi_limits = np.log([numbers["bmi.low"], numbers["bmi.high"]])
     severity = gamma(numbers["severity.shape"], numbers["severity.scale"])
     severity_range = numbers["severity.high"] - numbers["severity.low"]
+    duration = _duration(numbers, age, age_ends)
     smoking = np.array([[numbers[f"smoking.general.{sex}.from_{a}"] for a in SMOKING_AGES] for sex in SEXES])
-    return Constants(
+    bmi_ends = (bmi_limits - bmi_median[:, None]) / bmi_sd
+    c = Constants(
         age=age,
         age_ends=age_ends,
         male=numbers["male"],
@@ -104,18 +111,20 @@ def derive(numbers: Mapping[str, float]) -> Constants:
         height=np.array([[_normal(numbers, f"height.{sex}.{race}") for race in RACES] for sex in SEXES]),
         bmi_median=bmi_median,
         bmi_sd=bmi_sd,
-        bmi_ends=(bmi_limits - bmi_median[:, None]) / bmi_sd,
+        bmi_ends=bmi_ends,
         severity=severity,
         severity_low=numbers["severity.low"],
         severity_end=float(np.interp(severity_range, severity.values, severity.scores)),
-        duration=_duration(numbers, age, age_ends),
+        duration=duration,
         duration_low=numbers["duration.low"],
         first_onset=numbers["duration.first_onset"],
         smoking=special.expit(special.logit(smoking) + np.log(numbers["smoking.odds_ratio"])),
-        skin=np.array([_skin(numbers, race) for race in RACES]),
         psoriatic_arthritis=numbers["psoriatic_arthritis"],
-        hla=np.array([numbers[f"hla_c0602.{race}"] for race in RACES]),
+        hla=np.array([_carriers(numbers, race, duration.early) for race in RACES]),
+        early_onset=numbers["onset.early"],
+        risks={},
     )
+    return c._replace(risks=_risks(numbers, c))
 
 
 def twin(key: Array, i: Array) -> dict[str, Array]:
@@ -126,7 +135,7 @@ def twin(key: Array, i: Array) -> dict[str, Array]:
     age_score, bmi_score, severity_score, duration_centre = (_mix(row, noise) for row in c.duration.factor)
     age = c.age[0] + c.age[1] * within(age_score, *c.age_ends)
     duration_score = _duration_score(stream(me, "duration"), age, duration_centre)
-    earlier_biologic = ndtr(c.duration.biologic_intercept + c.duration.biologic_slope * duration_score)
+    duration = c.duration.quantiles.value(duration_score)
 
     male = _yes(stream(me, "male"), c.male)
     sex = male.astype(int)
@@ -135,6 +144,9 @@ def twin(key: Array, i: Array) -> dict[str, Array]:
     height = height[0] + height[1] * jax.random.normal(stream(me, "height"))
     bmi_ends = jnp.asarray(c.bmi_ends)[race]
     bmi = jnp.exp(jnp.asarray(c.bmi_median)[race] + c.bmi_sd * within(bmi_score, bmi_ends[0], bmi_ends[1]))
+    treated = {name: _yes(stream(me, name), _treated(name, duration_score)) for name in TREATMENTS}
+    carriers = jnp.where(age - duration < c.early_onset, jnp.asarray(c.hla)[race, 0], jnp.asarray(c.hla)[race, 1])
+    known = {"age": age, "bmi": bmi, "male": male.astype("float64")}
     band = jnp.sum(age >= jnp.asarray(SMOKING_AGES[1:], dtype=float))
     return {
         "age": age,
@@ -143,14 +155,20 @@ def twin(key: Array, i: Array) -> dict[str, Array]:
         "height": height,
         "weight": bmi * (height / 100) ** 2,
         "bmi": bmi,
-        "fitzpatrick": 1 + _level(stream(me, "fitzpatrick"), jnp.asarray(c.skin)[race]),
         "smoker": _yes(stream(me, "smoker"), jnp.asarray(c.smoking)[sex, band]),
-        "duration": c.duration.quantiles.value(duration_score),
+        "duration": duration,
         "severity": c.severity_low + c.severity.value(within(severity_score, -np.inf, c.severity_end)),
-        "prior_biologic": _yes(stream(me, "prior_biologic"), earlier_biologic),
+        **treated,
         "psoriatic_arthritis": _yes(stream(me, "psoriatic_arthritis"), c.psoriatic_arthritis),
-        "hla_c0602": _yes(stream(me, "hla_c0602"), jnp.asarray(c.hla)[race]),
+        "hla_c0602": _yes(stream(me, "hla_c0602"), carriers),
+        **{name: _yes(stream(me, name), logistic.chance(risk, known)) for name, risk in c.risks.items()},
     }
+
+
+def _treated(name: str, duration_score: Array) -> Array:
+    """Chance of an earlier treatment, given the score of the time since onset."""
+    intercept, slope = constants().duration.treated[name]
+    return ndtr(intercept + slope * duration_score)
 
 
 def _duration_score(key: Array, age: Array, centre: Array) -> Array:
@@ -184,18 +202,51 @@ def _duration(numbers: Mapping[str, float], age: tuple[float, float], age_ends: 
 
     mean, sd, low, first_onset = (numbers[f"duration.{part}"] for part in ("mean", "sd", "low", "first_onset"))
     return fit_duration(
-        Wanted(mean, sd, low, first_onset, age_at),
+        Wanted(mean, sd, low, first_onset, numbers["onset.early"], age_at),
         spearman={(a, b): numbers[f"correlation.{a}_{b}"] for a, b in combinations(ORDER, 2)},
-        biologic=(numbers["prior_biologic"], numbers["correlation.duration_prior_biologic"]),
+        treated={name: (numbers[name], numbers[f"correlation.duration_{name}"]) for name in TREATMENTS},
     )
 
 
-def _skin(numbers: Mapping[str, float], race: str) -> np.ndarray:
-    """Shares of types I to VI: I to IV by reaction to sun, and those who report none divided."""
-    shares = [numbers.get(f"fitzpatrick.nothing.{race}.type_{i}", 0.0) for i in range(1, 7)]
-    skin = np.array(shares) * numbers[f"fitzpatrick.reaction.{race}.nothing"]
-    skin[:4] += [numbers[f"fitzpatrick.reaction.{race}.{reaction}"] for reaction in REACTIONS]
-    return skin
+def _carriers(numbers: Mapping[str, float], race: str, early: float) -> tuple[float, float]:
+    """Shares of carriers of HLA-C*06:02 with early and with late onset, which together give the share of their race.
+
+    Drawing the allele given the onset, not the onset given the allele, leaves durations as they were published.
+    """
+    share, odds_ratio = numbers[f"hla_c0602.{race}"], numbers["onset.hla_odds_ratio"]
+
+    def both(x: float) -> tuple[float, float]:
+        return float(special.expit(x + np.log(odds_ratio))), float(special.expit(x))
+
+    def miss(x: np.ndarray) -> list[float]:
+        soon, late = both(x[0])
+        return [early * soon + (1 - early) * late - share]
+
+    about = f"odds of HLA-C*06:02 that give {share:g} of {race} people"
+    return both(solve(miss, [float(special.logit(share))], about)[0])
+
+
+def _risks(numbers: Mapping[str, float], c: Constants) -> dict[str, Logistic]:
+    """Other diseases, with the published shares over the ages, body masses and sexes of these patients."""
+    ranks, weights = np.polynomial.legendre.leggauss(40)
+    scores, weights = special.ndtri((ranks + 1) / 2), weights / 2
+    floor, ceiling = special.ndtr(c.age_ends)
+    age = c.age[0] + c.age[1] * special.ndtri(floor + special.ndtr(scores) * (ceiling - floor))
+    pull = float(c.duration.factor[1, 0])  # correlation of the scores of age and body mass
+    score = pull * scores[:, None, None] + np.sqrt(1 - pull**2) * scores[None, :, None]
+    floor, ceiling = special.ndtr(c.bmi_ends.T)
+    bmi = np.exp(c.bmi_median + c.bmi_sd * special.ndtri(floor + special.ndtr(score) * (ceiling - floor)))
+    shape = (*bmi.shape, 2)
+    people = {"age": age[:, None, None, None], "bmi": bmi[..., None], "male": np.array([0.0, 1.0])}
+    people = {name: np.broadcast_to(x, shape).ravel() for name, x in people.items()}
+    sexes = np.array([1 - c.male, c.male])
+    weight = np.einsum("a,b,r,s->abrs", weights, weights, c.races, sexes).ravel()
+    risks = {}
+    for name in comorbidity.NAMES:
+        slopes = logistic.slopes(numbers, f"comorbidity.{name}", comorbidity.CENTRES)
+        model = Logistic(0.0, slopes, comorbidity.CENTRES)
+        risks[name] = logistic.fitted(numbers[f"comorbidity.{name}.share"], model, people, weight)
+    return risks
 
 
 def _four(numbers: Mapping[str, float], name: str) -> tuple[float, float, float, float]:

@@ -98,7 +98,7 @@ def test_a_wrong_word_gets_a_clear_message_before_any_work(word, message, tmp_pa
 
 
 FILES = [
-    ("- a\n- b\n", "expected a study (keys seed, population, trial), got list"),
+    ("- a\n- b\n", "expected a study, a mapping of keys to values, got list"),
     ("seed: 1\nseed: 2\n", "key 'seed' is given twice"),
     ("seed: [1\n", "not valid YAML"),
     ("seed: !!python/object/apply:os.system ['touch HACKED']\n", "not valid YAML: could not determine a constructor"),
@@ -109,7 +109,7 @@ FILES = [
     ),
     ("1: 2\n", "key 1 is not text"),
     ("{{{{", "not valid YAML"),
-    ("a: &a [*a]\n", "not plain data"),
+    ("a: &a [*a]\n", "alias *a is not supported"),
 ]
 
 
@@ -128,7 +128,7 @@ def test_a_study_file_that_is_not_text_or_not_there_is_named(tmp_path):
     (tmp_path / "study.yaml").write_bytes(b"\xff\xfe\x00")
     assert "it is not UTF-8 text" in cutis("run", "--study", tmp_path / "study.yaml")[1]
     code, said = cutis("run", "--study", tmp_path / "none.yaml")
-    assert (code, "none.yaml: the study cannot be read: No such file" in said) == (2, True)
+    assert (code, "none.yaml: a study cannot be read: No such file" in said) == (2, True)
 
 
 def test_a_study_file_is_changed_in_the_file_not_beside_it(tmp_path):

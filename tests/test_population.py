@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from cutis.core.keys import root, stream
-from cutis.population.psoriasis import ATTRIBUTES, PARAMETERS, RACES, REACTIONS, derive
+from cutis.population.psoriasis import ATTRIBUTES, PARAMETERS, RACES, derive
 from cutis.population.sample import POPULATIONS, sample
 
 from .recording import Recording
@@ -95,30 +95,9 @@ def test_heights_are_those_of_the_survey_by_sex_and_race(twins, sex, male):
         assert x.std() == pytest.approx(sd, abs=4.5 * sd / np.sqrt(2 * len(x)))
 
 
-@pytest.mark.parametrize("race", RACES)
-def test_types_one_to_three_are_reactions_to_sun_where_no_non_reactor_is_added(twins, race):
-    types = twins.fitzpatrick[twins.race == RACES.index(race)]
-    for grade, reaction in enumerate(REACTIONS, start=1):
-        if f"fitzpatrick.nothing.{race}.type_{grade}" not in NUMBERS:
-            share = NUMBERS[f"fitzpatrick.reaction.{race}.{reaction}"]
-            assert (types == grade).mean() == pytest.approx(share, abs=4.5 * np.sqrt(share * (1 - share) / len(types)))
-
-
-def test_white_twins_who_do_not_react_to_sun_are_not_called_dark(twins):
-    types = twins.fitzpatrick[twins.race == RACES.index("white")]
-    assert types.max() == 4
-    assert_share(types == 2, 0.1613 + 0.2240 * 0.35)
-
-
 def test_black_twins_are_mostly_of_types_five_and_six(twins):
     types = twins.fitzpatrick[twins.race == RACES.index("black")]
     assert_share(types >= 5, 0.6882)
-
-
-@pytest.mark.parametrize("race", RACES)
-def test_shares_of_skin_types_add_up(race):
-    assert sum(NUMBERS[f"fitzpatrick.reaction.{race}.{r}"] for r in (*REACTIONS, "nothing")) == pytest.approx(1)
-    assert sum(p.value for p in PARAMETERS.within(f"fitzpatrick.nothing.{race}").values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("pair", ["age_duration", "age_severity", "bmi_severity", "age_bmi", "severity_duration"])
@@ -182,14 +161,19 @@ def test_a_twin_is_the_same_to_the_bit_in_any_batch_of_one_size():
 
 @pytest.mark.parametrize("size", [1, 64])
 def test_a_twin_is_the_same_to_rounding_in_batches_of_other_sizes(twins, size):
-    pd.testing.assert_frame_equal(draw(range(size)), twins[:size], check_exact=False, rtol=1e-12, atol=1e-12)
+    some, whole = draw(range(size)), twins[:size]
+    disease, layer = list(ATTRIBUTES), [name for name in whole if name not in ATTRIBUTES]
+    pd.testing.assert_frame_equal(some[disease], whole[disease], check_exact=False, rtol=1e-12, atol=1e-12)
+    pd.testing.assert_frame_equal(
+        some[layer], whole[layer], check_exact=False, rtol=1e-5, atol=1e-5
+    )  # single precision
 
 
 def test_one_twin_alone_is_the_twin_of_the_batch(twins):
     alone = jax.jit(SOURCE.twin)(KEY, jnp.asarray(61))
     for name, x in alone.items():
         assert x.shape == ()
-        assert float(x) == pytest.approx(float(twins[name][61]), rel=1e-12)
+        assert float(x) == pytest.approx(float(twins[name][61]), rel=1e-12 if name in ATTRIBUTES else 1e-5)
 
 
 def test_another_key_is_other_people():
@@ -206,8 +190,8 @@ def test_sampling_can_be_part_of_a_larger_compiled_function(twins):
 
 
 def test_a_twin_has_exactly_the_described_attributes(twins):
-    assert set(twins) == set(ATTRIBUTES) == set(SOURCE.attributes)
-    for name, attribute in ATTRIBUTES.items():
+    assert set(twins) == set(SOURCE.attributes) > set(ATTRIBUTES)
+    for name, attribute in SOURCE.attributes.items():
         assert attribute.name == name
         kind = {"b": "yes/no", "f": "number"}.get(twins[name].dtype.kind, "code")
         assert attribute.kind == kind or (kind == "code" and attribute.kind in ("category", "grade"))

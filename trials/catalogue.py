@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import yaml
 
 from ..core.diseases import DISEASES
+from ..population.messages import nearest
 from ..population.sample import POPULATIONS
 from .compose import CONF, options
 from .errors import BadInput
-from .messages import nearest
 
 
 def lines(what: str) -> Iterator[str]:

@@ -1,17 +1,19 @@
 """What the schema cannot know: whether a study's words mean something to its disease, population and analyses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from ..core.disease import Disease
 from ..core.diseases import DISEASES
 from ..population.eligibility import meets
+from ..population.messages import nearest
 from ..population.sample import POPULATIONS, Source
-from .enrol import categories
-from .messages import nearest
+from . import match
+from .levels import categories
+from .places import quota_problems
 from .statistics import analyses
-from .study import Course, Study
+from .study import Course, Criterion, Study
 
 
 def problems(study: Study) -> list[str]:
@@ -31,7 +33,8 @@ def problems(study: Study) -> list[str]:
         return [f"population.source: {source.name} does not tell {', '.join(lacking)}, which {disease.name} needs"]
     return [
         *_regimens(study, disease),
-        *_eligibility(study, disease, source),
+        *_criteria("trial.eligibility", study.trial.eligibility, disease, source),
+        *_population(study, disease, source),
         *_strata(study, source),
         *_rescue(study, disease),
         *analyses.check(study, disease, source.attributes),
@@ -59,20 +62,31 @@ def _course(where: str, course: Course, disease: Disease) -> Iterator[str]:
         yield f"{where}.dose: {course.dose:g} mg is above {limit}, {why}"
 
 
-def _eligibility(study: Study, disease: Disease, source: Source) -> Iterator[str]:
+def _criteria(where: str, criteria: Mapping[str, Criterion], disease: Disease, source: Source) -> Iterator[str]:
     """Tries every criterion on an empty cohort, so that sampling itself cannot fail on one."""
     kinds = {"yes/no": bool, "category": np.int64, "grade": np.int64, "number": np.float64}
     columns = {name: np.zeros(0, dtype=kinds[a.kind]) for name, a in source.attributes.items()}
     columns |= {name: np.zeros(0) for name in disease.endpoints}
-    levels = categories(source)
-    for name, criterion in study.trial.eligibility.items():
+    levels = categories(source.attributes)
+    for name, criterion in criteria.items():
         if name not in columns:
-            yield f"trial.eligibility.{name}: no such attribute or measurement; {nearest(name, columns)}"
+            yield f"{where}.{name}: no such attribute or measurement; {nearest(name, columns)}"
             continue
         try:
             meets({name: criterion}, columns, levels)
         except ValueError as error:
-            yield f"trial.{error}"
+            yield f"{where}.{str(error).removeprefix('eligibility.')}"
+
+
+def _population(study: Study, disease: Disease, source: Source) -> Iterator[str]:
+    """What selects among those who are eligible, and what the trial is compared with."""
+    population = study.population
+    if population.match is not None:
+        yield from match.problems(population.match, source.name, source.attributes)
+    yield from quota_problems("population.quotas", population.quotas, source.attributes)
+    yield from quota_problems("population.target", population.target, source.attributes)
+    for name, region in population.recruitment.regions.items() if population.recruitment else ():
+        yield from _criteria(f"population.recruitment.regions.{name}.only", region.only, disease, source)
 
 
 def _strata(study: Study, source: Source) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,11 @@ Overrides = Annotated[
 ]
 StudyFile = Annotated[Path | None, typer.Option("--study", metavar="FILE", help="read the study from a YAML file")]
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run")]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="a population; see `cutis list populations`")]
+Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="e.g. size=1000 seed=7")]
+
+people = typer.Typer(help="Draw, describe, fit and match populations of twins.", no_args_is_help=True)
+app.add_typer(people, name="population")
 
 
 def main() -> None:
@@ -130,6 +136,80 @@ def list_(
         from .catalogue import lines
 
         for line in lines(what):
+            print(line)
+
+
+@people.command()
+def sample(
+    source: Source,
+    words: Words = None,
+    resume: Annotated[bool, typer.Option("--resume", help="finish a sample that was stopped")] = False,
+) -> None:
+    """Draw twins of a population into Parquet files, each with all attributes.
+
+    cutis population sample psoriasis_moderate_severe size=1000000 seed=7 out=samples/mine cluster=local workers=2
+    """
+    with _plainly():
+        from . import population
+
+        asked = population.order(source, words or [])
+        with _stoppable(asked.out):
+            for line in population.sample(asked, resume):
+                print(line)
+
+
+@people.command()
+def describe(
+    what: Annotated[str, typer.Argument(metavar="SOURCE|FOLDER", help="a population, or the folder of a sample")],
+    words: Words = None,
+) -> None:
+    """Describe the twins of a population, or of a sample: attributes, units, distributions, composition."""
+    with _plainly():
+        from . import population
+
+        for line in population.describe(what, words or []):
+            print(line)
+
+
+@people.command()
+def match(
+    source: Source,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="a published baseline table, e.g. psoriasis/erasure")],
+    words: Words = None,
+) -> None:
+    """See how well twins can be made to look like the people of a published trial."""
+    with _plainly():
+        from . import population
+
+        for line in population.match(source, trial, words or []):
+            print(line)
+
+
+@people.command()
+def fit(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="YAML file: what the columns mean")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="CSV or Parquet file: a row a person")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="out=FOLDER seed=7")] = None,
+) -> None:
+    """Fit a population to a table of people, test its quality and privacy, and keep it if it gives nobody away."""
+    with _plainly():
+        from . import population
+
+        say = partial(print, file=sys.stderr, flush=True)
+        for line in population.fit(plan, data, words or [], say):
+            print(line)
+
+
+@people.command()
+def person(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file: what was measured in one person")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="size=1000 out=FILE")] = None,
+) -> None:
+    """Draw twins of one person: what was not measured, given what was."""
+    with _plainly():
+        from .person import person as twins
+
+        for line in twins(file, words or []):
             print(line)
 
 

@@ -13,8 +13,9 @@ import yaml
 from pydantic import ValidationError
 
 from ..cluster.settings import Cluster
+from ..population.messages import explain, nearest
+from ..population.plain import read_mapping
 from .errors import BadInput
-from .messages import explain, nearest
 from .study import Study
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -66,19 +67,11 @@ def from_file(file: Path, overrides: Sequence[str]) -> Job:
 
 
 def read_study(file: Path) -> dict[str, Any]:
-    """A YAML mapping from a file, by a loader that knows plain data only and refuses a key given twice."""
+    """A YAML mapping from a file that somebody else may have written: plain data only, no key given twice."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise BadInput(f"{file}: the study cannot be read: {reason}") from None
-    try:
-        data = yaml.load(text, Loader=_Plain)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise BadInput(f"{file}: expected a study (keys seed, population, trial), got {type(data).__name__}")
-    return data
+        return read_mapping(file, "a study")
+    except ValueError as error:
+        raise BadInput(str(error)) from None
 
 
 def options(group: str) -> tuple[str, ...]:
@@ -150,18 +143,3 @@ def _leaves(node: object, path: str = "") -> Iterator[tuple[str, object]]:
             yield from _leaves(child, f"{path}.{number}")
     else:
         yield path, node
-
-
-class _Plain(yaml.SafeLoader):
-    """Plain data; a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -1,11 +1,12 @@
 """Who enters the trial: candidates screened in the order of their numbers, then randomised in permuted blocks.
 
 A twin is its candidate's number, so no one is used twice, and a larger trial of the same seed begins with the twins of
-the smaller one.
+the smaller one (unless quotas or regions divide its places).
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,10 @@ from ..population.eligibility import meets
 from ..population.sample import POPULATIONS, Source
 from .conduct import parameters_of, screening
 from .errors import BadInput
+from .levels import categories
+from .places import fill
+from .recruitment import TABLE, Column
+from .selection import Pilot, choose, starved, too_few
 from .study import Stratum, Study
 
 CHUNK = 4096  # candidates screened at once
@@ -30,7 +35,9 @@ class Enrolment(NamedTuple):
     """The randomised twins, in order of entry.
 
     ids: twin numbers. arms: arm numbers. strata: stratum numbers, into `labels`. Each (twins,).
-    screened: candidates seen until the last place was filled. excluded: how many of them failed each criterion first.
+    screened: candidates seen until the last place was filled. excluded: how many of them failed each criterion first,
+    or were turned away by the match, the quotas or the regions.
+    added: what selection adds to the table of twins. account: how it went, for the manifest.
     """
 
     ids: np.ndarray
@@ -39,49 +46,99 @@ class Enrolment(NamedTuple):
     labels: tuple[str, ...]
     screened: int
     excluded: dict[str, int]
+    added: dict[str, Column]
+    account: dict[str, Any]
+
+
+class Screened(NamedTuple):
+    """CHUNK candidates: numbers, attributes, attributes and measurements, and who meets each criterion."""
+
+    ids: np.ndarray
+    twins: dict[str, np.ndarray]
+    columns: dict[str, np.ndarray]
+    masks: dict[str, np.ndarray]
 
 
 def enrol(study: Study, disease: Disease, key: Array, progress: Callable[[int], None] = lambda done: None) -> Enrolment:
     """Screen until `study.population.size` twins are in, and randomise them.
 
     Raises:
-      BadInput: hardly anyone is eligible.
+      BadInput: hardly anyone is eligible, or a match, quota or region cannot be met.
     """
     source = POPULATIONS[study.population.source]
-    criteria, wanted = study.trial.eligibility, study.population.size
-    levels = categories(source)
-    examine = screening(disease.name, source.name)
-    theta = parameters_of(disease)
+    look = _screening(study, disease, source, key)
+    selection = choose(study, source, key, partial(_pilot, study, look))
+    room, wanted = selection.room.copy(), study.population.size
     found: list[np.ndarray] = []
     strata: list[np.ndarray] = []
-    excluded = dict.fromkeys(criteria, 0)
-    passed = dict.fromkeys(criteria, 0)
-    screened = have = 0
+    cells: list[np.ndarray] = []
+    watched: dict[str, list[np.ndarray]] = {name: [] for name in selection.watched}
+    excluded: dict[str, int] = {}
+    passed = dict.fromkeys(study.trial.eligibility, 0)
+    screened = have = eligible = entered = 0
     while have < wanted:
-        ids = np.arange(screened, screened + CHUNK)
-        twins, measured = jax.tree.map(np.asarray, examine(key, jnp.asarray(ids), theta))
-        masks = meets(criteria, twins | measured, levels)
-        eligible = np.logical_and.reduce(list(masks.values()) or [np.ones(CHUNK, dtype=bool)])
-        last = int(np.searchsorted(np.cumsum(eligible), wanted - have)) + 1  # the candidate who fills the last place
+        ids, twins, columns, masks = look(screened)
+        cell, gates = selection.cells(ids, columns), selection.gates(ids, columns)
+        chosen = fill(cell, _all(masks | gates), room)
+        room -= np.bincount(cell[chosen], minlength=len(room))
+        seen = CHUNK if room.any() else int(chosen[-1]) + 1  # up to the candidate who fills the last place
         left = np.ones(CHUNK, dtype=bool)
-        for name, mask in masks.items():
-            excluded[name] += int((left & ~mask)[:last].sum())
-            passed[name] += int(mask.sum())
+        for name, mask in (masks | gates).items():
+            excluded[name] = excluded.get(name, 0) + int((left & ~mask)[:seen].sum())
             left &= mask
-        chosen = np.flatnonzero(eligible)[: wanted - have]
+        for name in passed:
+            passed[name] += int(masks[name].sum())
+        if turned_away := int(left[:seen].sum()) - len(chosen):
+            excluded[selection.full] = excluded.get(selection.full, 0) + turned_away
         found.append(ids[chosen])
+        cells.append(cell[chosen])
+        for name, parts in watched.items():
+            parts.append(columns[name][chosen])
         strata.append(_stratum(study.trial.randomisation.stratify_by, twins, source.attributes)[chosen])
-        have, screened = have + len(chosen), screened + min(last, CHUNK)
-        if screened >= PATIENCE and have * RAREST < screened:
-            raise BadInput(_nobody(study, screened, have, passed))
+        have, screened, eligible = have + len(chosen), screened + seen, eligible + int(_all(masks)[:seen].sum())
+        entered = screened if len(chosen) else entered
+        if screened >= PATIENCE and eligible * RAREST < screened:
+            raise BadInput(_nobody(study, screened, eligible, passed))
+        if screened - entered >= PATIENCE:
+            raise starved(selection, room, screened)
         progress(have)
     ids, codes = np.concatenate(found), np.concatenate(strata)
-    return Enrolment(ids, allocate(study, key, codes), codes, _labels(study, source.attributes), screened, excluded)
+    arms, labels = allocate(study, key, codes), _labels(study, source.attributes)
+    of_twins = {name: np.concatenate(parts) for name, parts in watched.items()}
+    added, account = selection.finish(ids, np.concatenate(cells), of_twins)
+    return Enrolment(ids, arms, codes, labels, screened, excluded, added, account)
 
 
-def categories(source: Source) -> dict[str, tuple[str, ...]]:
-    """The levels of the attributes that are stored as level numbers."""
-    return {name: a.levels for name, a in source.attributes.items() if a.kind == "category" and a.levels}
+def _screening(study: Study, disease: Disease, source: Source, key: Array) -> Callable[[int], Screened]:
+    """Screens CHUNK candidates from a number on."""
+    levels, theta = categories(source.attributes), parameters_of(disease)
+    examine = screening(disease.name, source.name)
+
+    def look(start: int) -> Screened:
+        ids = np.arange(start, start + CHUNK)
+        twins, measured = jax.tree.map(np.asarray, examine(key, jnp.asarray(ids), theta))
+        columns = twins | measured
+        return Screened(ids, twins, columns, meets(study.trial.eligibility, columns, levels))
+
+    return look
+
+
+def _pilot(study: Study, look: Callable[[int], Screened]) -> Pilot:
+    """The first eligible candidates."""
+    parts: list[dict[str, np.ndarray]] = []
+    size = screened = 0
+    while size < TABLE.value("pilot.people") and screened < TABLE.value("pilot.screened"):
+        _, _, columns, masks = look(screened)
+        eligible = _all(masks)
+        parts.append({name: values[eligible] for name, values in columns.items()})
+        size, screened = size + int(eligible.sum()), screened + CHUNK
+        if screened >= PATIENCE and size * RAREST < screened:
+            raise too_few(study, size, screened)
+    return Pilot({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, size, screened)
+
+
+def _all(masks: Mapping[str, np.ndarray]) -> np.ndarray:
+    return np.logical_and.reduce(list(masks.values()) or [np.ones(CHUNK, dtype=bool)])
 
 
 def allocate(study: Study, key: Array, strata: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from ..core.disease import Disease
 from ..core.diseases import DISEASES
 from ..core.keys import root
 from ..population.sample import POPULATIONS
-from . import bundle, numerics
+from . import bundle, numerics, representation
 from .enrol import Enrolment, enrol
 from .progress import task
 from .shard import SIZE, Done, Job, Shard, compile_ahead, encode, work
@@ -38,7 +38,8 @@ class Plan(NamedTuple):
         people = self.enrolment
         for number, start in enumerate(range(0, len(people.ids), SIZE)):
             part = slice(start, start + SIZE)
-            yield Shard(number, people.ids[part], people.arms[part], people.strata[part])
+            added = {name: column._replace(values=column.values[part]) for name, column in people.added.items()}
+            yield Shard(number, people.ids[part], people.arms[part], people.strata[part], added)
 
     @property
     def pieces(self) -> int:
@@ -161,6 +162,8 @@ def _manifest(study: Study, disease: Disease, planned: Plan) -> dict[str, Any]:
             "mesh": {"steps": accuracy.steps, "scale": accuracy.scale, "error": accuracy.error},
         },
         "screening": {"screened": people.screened, "excluded": people.excluded},
+        "recruitment": people.account,
+        "representation": representation.target(study, disease, POPULATIONS[study.population.source], root(study.seed)),
         "numerics": {
             "method": "Rodas3 on one graded mesh, 64-bit",
             "tolerance": numerics.TOLERANCE,

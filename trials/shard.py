@@ -24,6 +24,7 @@ from ..core.keys import root
 from ..population.attributes import Attribute
 from ..population.sample import POPULATIONS
 from .conduct import NEVER, REASONS, Protocol, Record, Status, kernel, parameters_of
+from .recruitment import Column
 from .schedule import mesh, protocol
 from .study import Study, canonical
 
@@ -43,12 +44,13 @@ class Job(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """Twins (at most SIZE) with their arm and stratum numbers."""
+    """Twins (at most SIZE) with their arm and stratum numbers, and the columns that enrolment adds to their table."""
 
     number: int
     ids: np.ndarray
     arms: np.ndarray
     strata: np.ndarray
+    added: Mapping[str, Column]
 
 
 class Done(NamedTuple):
@@ -155,6 +157,11 @@ def _twins(
         _field("doses_planned", pa.array(status.doses_planned), "doses", "doses due while on treatment"),
         _field("doses_taken", pa.array(status.doses_taken), "doses", "doses taken"),
     ]
+    for name, column in shard.added.items():
+        values = pa.array(column.values)
+        if column.levels:
+            values = pa.array(column.levels).take(values)
+        fields.append(_field(name, values, column.unit, column.about))
     return _table(fields)
 
 

@@ -20,10 +20,19 @@ def _week(week: int) -> int:
     return week
 
 
+def _shares(shares: dict[str, float]) -> dict[str, float]:
+    total = sum(shares.values())
+    if total > 1 + SLACK:
+        raise ValueError(f"the shares sum to {total:g}, more than 1")
+    return shares
+
+
 LAST_WEEK = 520
 Week = Annotated[int, AfterValidator(_week)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+SLACK = 1e-6  # by which shares that must sum to 1 may miss it, as written decimals do
+Shares = Annotated[dict[str, Share], Field(min_length=1), AfterValidator(_shares)]
 
 
 class Frozen(BaseModel):
@@ -206,11 +215,55 @@ class Trial(Frozen):
         return self
 
 
+class Region(Frozen):
+    """A part of the recruitment: its share of those randomised, its sites, and who lives there (`only`)."""
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    sites: Annotated[int, Field(ge=1, le=2000)]
+    only: dict[Name, Criterion] = {}
+
+
+class Recruitment(Frozen):
+    """Where twins are recruited."""
+
+    regions: dict[Name, Region] = Field(min_length=1)
+
+    @field_validator("regions")
+    @classmethod
+    def whole(cls, regions: dict[str, Region]) -> dict[str, Region]:
+        total = sum(region.share for region in regions.values())
+        if abs(total - 1) > SLACK:
+            raise ValueError(f"the shares of the regions sum to {total:g}; they must sum to 1")
+        return regions
+
+
 class Population(Frozen):
-    """Which people, and how many of them are randomised (all arms together)."""
+    """Which people, and how many of them are randomised (all arms together).
+
+    match: a published baseline table that the randomised resemble, e.g. `psoriasis/erasure`.
+    quotas: shares of the randomised that levels of an attribute must have, e.g. `{fitzpatrick: {"5": 0.2}}`.
+    target: shares in the people whom the trial should speak for, to compare with; default is the population itself.
+    """
 
     source: Name
     size: Annotated[int, Field(ge=1, le=100_000_000)]
+    match: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(/[a-z0-9_]+)?$", max_length=80)] | None = None
+    quotas: dict[Name, Shares] = {}
+    recruitment: Recruitment | None = None
+    target: dict[Name, Shares] = {}
+
+    @model_validator(mode="after")
+    def one_mix(self) -> "Population":
+        if self.match is None:
+            return self
+        if self.quotas:
+            raise ValueError("'match' and 'quotas' both fix the mix of the randomised: give one of them")
+        for name, region in self.recruitment.regions.items() if self.recruitment else ():
+            if region.only:
+                raise ValueError(
+                    f"'match' and recruitment.regions.{name}.only both fix the mix of the randomised: give one of them"
+                )
+        return self
 
 
 class Study(Frozen):

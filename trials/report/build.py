@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ...core.disease import Disease
+from .. import recruitment
 from ..study import Study, plain
 from . import curves, flow, forest, participants, schedule, sentences, tables, waterfall, words
 from .svg import Look, looks, style
@@ -154,7 +155,7 @@ def _participants(
         diagram = flow.diagram(fates, arms, study.trial.visits[-1], criteria, rescue)
     masks = participants.columns(list(arms), twins)
     names = {name: look.name for name, look in arms.items()}
-    groups = participants.composition(population.attributes, twins)
+    groups = participants.composition(population.attributes, twins, manifest, disease)
     return {
         "flow": diagram,
         "flow_rows": flow.flow_rows(fates, arms),
@@ -162,6 +163,7 @@ def _participants(
         "criteria": criteria,
         "baseline_columns": [(names.get(name, name), int(mask.sum())) for name, mask in masks.items()],
         "baseline": participants.baseline(population.attributes, disease, masks, twins, observations),
+        "details": participants.details(population.attributes, masks, twins),
         "composition": groups,
         "sparse": participants.sparse(groups),
         "few": participants.FEW,
@@ -188,6 +190,7 @@ def _evidence(disease: Disease, population: "PopulationSource") -> list[dict[str
         for key, title, table in (
             ("model", "Response model", disease.parameters),
             ("population", "Population", population.parameters),
+            ("enrolment", "Enrolment and representation", recruitment.TABLE),
         )
     ]
 

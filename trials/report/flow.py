@@ -87,7 +87,9 @@ def diagram(flow: Flow, arms: Mapping[str, Look], last_week: int, criteria: Mapp
             _box(axes, middle - 100, 8, 200, 36, [f"Screened  {count(flow.screened)}"], bold=True, centre=True)
             axes.plot([middle, middle], [44, top + 8], color=SOFT, linewidth=1)
             axes.plot([middle, middle + _GAP * 1.5], [60 + side / 2] * 2, color=SOFT, linewidth=1)
-            lines = [f"Not eligible  {count(sum(flow.excluded.values()))}", *reasons]
+            eligible = any(name not in criteria for name in flow.excluded)  # turned away by a match, quotas, regions
+            what = "Not eligible, or turned away" if eligible else "Not eligible"
+            lines = [f"{what}  {count(sum(flow.excluded.values()))}", *reasons]
             _box(axes, middle + _GAP * 1.5, 60, aside, side - _PAD, lines, bold=True)
         _box(axes, middle - 100, top + 8, 200, 36, [f"Randomised  {count(flow.randomised)}"], bold=True, centre=True)
         start = (width - len(columns) * (column + _GAP) + _GAP) / 2

@@ -14,7 +14,8 @@ def explain(
     for mistake in error.errors(include_url=False):
         location = tuple(part for part in mistake["loc"] if not str(part).startswith(("function-", "tagged-")))
         path = ".".join(map(str, location))
-        yield f"{_origin(path, origins)}: {path}: {_sentence(dict(mistake), location, model, data)}"
+        where = f"{_origin(path, origins)}: {path}: " if path else f"{_origin(path, origins)}: "
+        yield f"{where}{_sentence(dict(mistake), location, model, data)}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,0 +1,1 @@
+"""Published baseline tables: who real trials enrolled."""

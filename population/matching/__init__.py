@@ -1,0 +1,1 @@
+"""Twins that look, as a group, like a published baseline table."""
