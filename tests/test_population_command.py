@@ -120,6 +120,7 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path):
     assert contents(tmp_path / "1") == contents(tmp_path / "2") == contents(tmp_path / "5")
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_bytes_as_this_process(tmp_path):
     words = ("sample", REAL, f"size={stream.SIZE + 10}", "seed=3")
     assert cutis(*words, f"out={tmp_path / 'here'}").code == 0

@@ -274,7 +274,24 @@ def test_the_plan_is_shown_without_a_run(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("what", ["trials", "treatments", "models", "endpoints", "populations"])
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("population.match=psoriasis/erasure", "matched to the baseline table psoriasis/erasure"),
+        ("population.quotas={fitzpatrick: {5: 0.2, 6: 0.1}}", "quota of fitzpatrick: 5 20%, 6 10%"),
+        (
+            "population.recruitment={regions: {north: {share: 0.6, sites: 20}, south: {share: 0.4, sites: 9}}}",
+            "recruited in north (60%, 20 sites), south (40%, 9 sites)",
+        ),
+    ],
+)
+def test_the_plan_says_who_is_let_in(word, line):
+    done = cutis("check", word)
+    assert done.returncode == 0, done.stderr
+    assert line in done.stdout
+
+
+@pytest.mark.parametrize("what", ["trials", "treatments", "models", "endpoints", "populations", "baselines"])
 def test_lists_have_a_line_an_item(what):
     done = cutis("list", what)
     assert done.returncode == 0

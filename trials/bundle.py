@@ -12,7 +12,7 @@ RUN/
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,22 +37,39 @@ def examine(folder: Path, study: Study, resume: bool) -> str:
     Raises:
       BadInput: the folder belongs to something else, or holds an unfinished run and `resume` was not asked for.
     """
+
+    def other() -> str:
+        return "" if stored_study(folder).fingerprint() == study.fingerprint() else "a run of another study"
+
+    return examined(folder, "study.yaml", other, "an unfinished run of this study is there", resume)
+
+
+def examined(folder: Path, plan: str, other: Callable[[], str], unfinished: str, resume: bool) -> str:
+    """What a folder is to work whose plan lies in the file `plan` there: `new`, `unfinished`, or `complete`.
+
+    Args:
+      other: says what the folder holds instead, or nothing if it is this work.
+      unfinished: words for the work being there, begun but not finished.
+
+    Raises:
+      BadInput: the folder belongs to something else, or the work is unfinished and `resume` was not asked for.
+    """
     try:
         entries = sorted(p.name for p in folder.iterdir() if p.name not in IGNORED) if folder.exists() else []
     except OSError as error:
         raise BadInput(f"out={folder}: the folder cannot be read: {error.strerror}") from None
     if not entries:
         return "new"
-    if "study.yaml" not in entries:
+    if plan not in entries:
         raise BadInput(
             f"out={folder}: the folder holds other files ({', '.join(entries[:3])}); choose a new or empty one"
         )
-    if stored_study(folder).fingerprint() != study.fingerprint():
-        raise BadInput(f"out={folder}: the folder holds a run of another study; choose another folder")
+    if held := other():
+        raise BadInput(f"out={folder}: the folder holds {held}; choose another folder")
     if "manifest.json" in entries:
         return "complete"
     if not resume:
-        raise BadInput(f"out={folder}: an unfinished run of this study is there; add --resume to finish it")
+        raise BadInput(f"out={folder}: {unfinished}; add --resume to finish it")
     return "unfinished"
 
 

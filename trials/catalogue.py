@@ -1,4 +1,4 @@
-"""What there is: trials, treatments, models, endpoints, populations."""
+"""What there is: trials, treatments, models, endpoints, populations, baseline tables of published trials."""
 
 from collections.abc import Callable, Iterator
 
@@ -52,10 +52,18 @@ def _populations() -> Iterator[str]:
         yield f"{source.name}  {source.about}"
 
 
+def _baselines() -> Iterator[str]:
+    from ..population.baselines.tables import BASELINES
+
+    for name, table in BASELINES.items():
+        yield f"{name}  {table.trial}, {table.n:,} people: {', '.join(table.attributes)}"
+
+
 KINDS: dict[str, Callable[[], Iterator[str]]] = {
     "trials": _trials,
     "treatments": _treatments,
     "models": _models,
     "endpoints": _endpoints,
     "populations": _populations,
+    "baselines": _baselines,
 }

@@ -129,7 +129,9 @@ def report(
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="trials, treatments, models, endpoints or populations")],
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="trials, treatments, models, endpoints, populations or baselines")
+    ],
 ) -> None:
     """List what there is, one line each."""
     with _plainly():

@@ -43,6 +43,7 @@ def describe(task: Job) -> Iterator[str]:
     twins, visits = study.population.size, len(trial.visits)
     yield f"{trial.title}"
     yield f"study {study.fingerprint()[:12]}, seed {study.seed}, population {study.population.source}"
+    yield from _chosen(study)
     total = sum(trial.randomisation.allocation.values())
     for name, arm in trial.arms.items():
         share = trial.randomisation.allocation[name] / total
@@ -50,11 +51,23 @@ def describe(task: Job) -> Iterator[str]:
     yield f"  {visits} visits to week {trial.visits[-1]}, {len(trial.analyses)} analyses"
     steps = mesh(trial, 1.0).steps
     yield f"  {twins:,} twins in {-(-twins // SIZE):,} shards of {SIZE}; about {steps:,} time steps"
-    yield f"  about {twins * visits * BYTES_A_ROW / 1e6:,.1f} MB on disk"
+    yield f"  about {twins * (visits * BYTES_A_VISIT + BYTES_A_TWIN) / 1e6:,.1f} MB on disk"
     yield f"  {task.cluster.kind} executor; folder {destination(task)}"
 
 
-BYTES_A_ROW = 10  # of observations, compressed, with the share of twins and events
+def _chosen(study: Study) -> Iterator[str]:
+    """Who is let in beyond the criteria of the protocol."""
+    people = study.population
+    if people.match:
+        yield f"  matched to the baseline table {people.match}"
+    for attribute, shares in (people.quotas or {}).items():
+        yield f"  quota of {attribute}: " + ", ".join(f"{level} {share:.0%}" for level, share in shares.items())
+    if people.recruitment:
+        regions = people.recruitment.regions.items()
+        yield "  recruited in " + ", ".join(f"{n} ({r.share:.0%}, {r.sites} sites)" for n, r in regions)
+
+
+BYTES_A_VISIT, BYTES_A_TWIN = 5, 290  # compressed: a row of observations, and of twins with their events
 
 
 def rebuild(folder: Path, to: Path) -> None:

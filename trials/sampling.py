@@ -88,24 +88,13 @@ def examine(folder: Path, sample: Sample, resume: bool) -> str:
     Raises:
       BadInput: the folder belongs to something else, or holds an unfinished sample and `resume` was not asked for.
     """
-    try:
-        entries = sorted(p.name for p in folder.iterdir() if p.name not in bundle.IGNORED) if folder.exists() else []
-    except OSError as error:
-        raise BadInput(f"out={folder}: the folder cannot be read: {error.strerror}") from None
-    if not entries:
-        return "new"
-    if PLAN not in entries:
-        raise BadInput(
-            f"out={folder}: the folder holds other files ({', '.join(entries[:3])}); choose a new or empty one"
-        )
-    if (there := stored(folder)[0]) != sample:
+
+    def other() -> str:
+        there = stored(folder)[0]
         told = f"{there.size} twins of {there.population}, seed {there.seed}"
-        raise BadInput(f"out={folder}: the folder holds another sample ({told}); choose another folder")
-    if "manifest.json" in entries:
-        return "complete"
-    if not resume:
-        raise BadInput(f"out={folder}: this sample is there, unfinished; add --resume to finish it")
-    return "unfinished"
+        return "" if there == sample else f"another sample ({told})"
+
+    return bundle.examined(folder, PLAN, other, "this sample is there, unfinished", resume)
 
 
 @contextmanager
