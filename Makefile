@@ -24,6 +24,8 @@ types: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python bench/trial.py
+	$(BIN)/python bench/population.py
+	$(BIN)/python bench/matching.py
 
 .venv/installed: pyproject.toml $(wildcard locks/*.txt)
 	@test -n "$(PYTHON)" || { echo "Cutis needs Python 3.11, 3.12 or 3.13; none was found. Say where: make PYTHON=..."; exit 1; }

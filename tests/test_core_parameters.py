@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cutis.core.diseases import DISEASES
-from cutis.core.parameters import read_table
+from cutis.core.parameters import Parameter, Source, Table, joined, read_table
 
 GOOD = (
     "rate: {about: a rate, value: 2, unit: 1/day, status: measured, source: me2020, "
@@ -54,3 +54,13 @@ def test_every_source_is_cited_by_a_number_and_recalled_numbers_are_assumed(dise
     for parameter in disease.parameters.values():
         if "recalled" in parameter.note or "not verified" in parameter.note:
             assert parameter.status == "assumed", parameter.name
+
+
+def test_tables_are_joined_under_their_names_with_the_notes_on_a_source_together():
+    one = Table({"a": Parameter("a", "", 1.0, "1", "assumed", "s")}, {"s": Source("s", "A book.", "Read.")})
+    other = Table({"a": Parameter("a", "", 2.0, "1", "assumed", "s")}, {"s": Source("s", "A book.", "Recalled.")})
+    both = joined({"x": one, "y": other})
+    assert {name: p.value for name, p in both.items()} == {"x.a": 1.0, "y.a": 2.0}
+    assert both.sources == {"s": Source("s", "A book.", "Read. Recalled.")}
+    with pytest.raises(ValueError, match="y: source 's' is another one elsewhere"):
+        joined({"x": one, "y": Table({}, {"s": Source("s", "Another book.")})})

@@ -276,3 +276,10 @@ def test_the_shipped_population_has_the_published_means() -> None:
 
 def test_no_twin_is_impossible() -> None:
     assert total(violations(twins(decode(FILE), 5, 200_000))) == 0
+
+
+def test_a_file_whose_correlations_do_not_fit_its_plan_is_refused(town: tuple) -> None:
+    model = town[1]
+    wrong = model._replace(factors=np.zeros((len(model.people), 4, 4), dtype=np.float32))
+    with pytest.raises(ValueError, match="correlations of another number of attributes"):
+        decode(encode(wrong, {}))

@@ -203,6 +203,7 @@ WRONG = [
     ({"quotas": {"weight": {"90": 0.2}}}, "population.quotas.weight: weight is a number without levels"),
     ({"quotas": {"male": {"yes": 0.2, "no": 0.3}}}, "population.quotas.male: the shares of all levels sum to 0.5"),
     ({"target": {"race": {"martian": 0.2}}}, "population.target.race: no level 'martian'"),
+    ({"match": "acne/safa"}, "population.match: acne/safa is no table of psoriasis; see `cutis list baselines`"),
     ({"match": "psoriasis/erazure"}, "population.match: no baseline table 'psoriasis/erazure'; did you mean"),
     (
         {"recruitment": {"regions": {"here": {"share": 1, "sites": 1, "only": {"rce": {"one_of": ["asian"]}}}}}},

@@ -82,7 +82,7 @@ def _population(study: Study, disease: Disease, source: Source) -> Iterator[str]
     """What selects among those who are eligible, and what the trial is compared with."""
     population = study.population
     if population.match is not None:
-        yield from match.problems(population.match, source.name, source.attributes)
+        yield from match.problems(population.match, source.name, source.attributes, disease.name)
     yield from quota_problems("population.quotas", population.quotas, source.attributes)
     yield from quota_problems("population.target", population.target, source.attributes)
     for name, region in population.recruitment.regions.items() if population.recruitment else ():

@@ -100,6 +100,7 @@ def _numbers(fitted: pipeline.Fitted) -> dict[str, Any]:
         "splits": [_gates(split) for split in found.splits],
         "final": _gates(found.final),
         "privacy": [risk._asdict() for risk in found.privacy.risks] if found.privacy else [],
+        "privacy_left_out": found.privacy.left_out if found.privacy else {},
         "notes": found.notes,
         "limits": found.limits,
     }

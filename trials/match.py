@@ -31,12 +31,14 @@ class Matched(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def problems(name: str, source: str, attributes: Attributes) -> list[str]:
+def problems(name: str, source: str, attributes: Attributes, disease: str) -> list[str]:
     """What is wrong with the name of a table, as sentences; `source` is the name of the population."""
     from ..population.baselines.tables import BASELINES
 
     if name not in BASELINES:
         return [f"population.match: no baseline table {name!r}; {nearest(name, BASELINES)}"]
+    if not name.startswith(f"{disease}/"):
+        return [f"population.match: {name} is no table of {disease}; see `cutis list baselines`"]
     if not BASELINES[name].only(attributes).rows:
         told = ", ".join(BASELINES[name].attributes)
         return [f"population.match: {name} tells {told}, and population {source} has none of them"]
