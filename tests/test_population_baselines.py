@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cutis.population.baselines.pooling import Group, pooled_mean, pooled_sd
-from cutis.population.baselines.tables import BASELINES, find, read_baselines
+from cutis.population.baselines.tables import BASELINES, read_baselines
 
 HEAD = """
 origins: {paper: read in the paper}
@@ -97,12 +97,6 @@ def test_what_is_recalled_is_not_called_measured():
         for row in table.rows:
             if "recalled" in row.note.lower() or table.read_in.startswith("Recalled"):
                 assert row.status == "assumed", (table.name, row.label)
-
-
-def test_a_table_is_found_by_name():
-    assert find("psoriasis/erasure", BASELINES) is BASELINES["psoriasis/erasure"]
-    with pytest.raises(ValueError, match=r"no baseline table 'psoriasis/erasur'; did you mean psoriasis/erasure"):
-        find("psoriasis/erasur", BASELINES)
 
 
 @pytest.mark.parametrize(

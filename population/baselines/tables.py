@@ -1,6 +1,5 @@
 """Baseline tables as data: what a trial reports of the people it enrolled, one row a number."""
 
-import difflib
 import math
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -88,18 +87,6 @@ def read_baselines(file: Path) -> dict[str, Baseline]:
     origins, tables = (_mapping(content[part], f"{file.name}: {part}") for part in ("origins", "tables"))
     names = {name: f"{file.stem}/{name}" for name in tables}
     return {names[name]: _table(names[name], entry, origins, f"{file.name}: {name}") for name, entry in tables.items()}
-
-
-def find(name: str, tables: Mapping[str, Baseline]) -> Baseline:
-    """The table of that name.
-
-    Raises:
-      ValueError: there is none; the message names the nearest ones.
-    """
-    if name in tables:
-        return tables[name]
-    near = difflib.get_close_matches(name, tables, n=3, cutoff=0.3) or sorted(tables)[:3]
-    raise ValueError(f"no baseline table {name!r}; did you mean {' or '.join(near)}? There are {len(tables)}")
 
 
 def _table(name: str, entry: Any, origins: Mapping[str, str], where: str) -> Baseline:
