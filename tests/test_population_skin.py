@@ -24,7 +24,7 @@ from cutis.population.skin.draw import (
     skin,
     topical_adherence,
 )
-from cutis.population.skin.margins import Continuous
+from cutis.population.skin.margins import Continuous, log_normal
 
 from .recording import Recording
 
@@ -237,7 +237,8 @@ def test_a_margin_inverts_and_its_density_is_one(name):
     slopes = jax.vmap(jax.grad(lambda s: margin.value(s, given)))(scores)
     np.testing.assert_allclose(jax.vmap(lambda s: margin.slope(s, given))(scores), slopes, rtol=1e-9)
     fine = jnp.linspace(margin.value(jnp.asarray(-8.0), given), margin.value(jnp.asarray(8.0), given), 20_001)[1:-1]
-    density = jnp.exp(jax.vmap(lambda v: margin.log_density(v, given))(fine))
+    at = jax.vmap(lambda v: margin.score(v, given))(fine)
+    density = jnp.exp(log_normal(at)) / jax.vmap(lambda s: margin.slope(s, given))(at)
     assert integrate.simpson(np.asarray(density), x=np.asarray(fine)) == pytest.approx(1, abs=1e-4)
 
 

@@ -4,7 +4,6 @@ import json
 import math
 import re
 from dataclasses import fields, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,8 @@ from cutis.population.sample import Source as PopulationSource
 from cutis.trials.report.build import build
 from cutis.trials.statistics.result import Result
 from cutis.trials.study import Study
+
+from .page import Page
 
 NOWHERE = Path("/nonexistent")
 FORBIDDEN = re.compile(r"<script|<link|<iframe|<img|@import|url\((?!#)|javascript:|\son\w+=", re.IGNORECASE)
@@ -38,43 +39,6 @@ class Run(NamedTuple):
 
     def html(self) -> str:
         return build(NOWHERE, *self)
-
-
-class Page(HTMLParser):
-    """Tags, ids, links inside the page, text and the rows of its tables."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.ids: list[str] = []
-        self.targets: list[str] = []
-        self.rows: list[list[str]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(html)
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.tags.append(tag)
-        self.ids += [given["id"] or ""] if "id" in given else []
-        self.targets += [v[1:] for k, v in attrs if k == "href" and v and v.startswith("#")]
-        if tag in ("style", "pre", "title", "td", "th"):
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open and "pre" not in self.open:
-            self.words.append(data)
-        if self.open and self.open[-1] in ("td", "th"):
-            self.rows[-1][-1] += data
 
 
 def table() -> Table:

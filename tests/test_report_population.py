@@ -1,7 +1,6 @@
 """The report of a fitted population: what it must show, and whom it must not."""
 
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -14,46 +13,13 @@ from cutis.population.quality.picture import picture
 from cutis.trials.report import words
 from cutis.trials.report.population import build
 
+from .page import Page
 from .peopled import drawn
 
 RECORDING = assess.Recording({"height": 0.1, "bmi": 0.1, "weight": 0.1, "sbp": 1.0, "dbp": 1.0, "age": 1.0})
 FORBIDDEN = re.compile(r"<script|<link|<iframe|<img|@import|url\((?!#)|javascript:|\son\w+=|https?:", re.IGNORECASE)
 HOSTILE = "<script>alert('x')</script> & $x^2$"
 ODD = (987.6, 271.3)  # weight and height of the one who must not be seen
-
-
-class Page(HTMLParser):
-    """Ids, links inside the page, text and the rows of its tables."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.targets: list[str] = []
-        self.rows: list[list[str]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(html)
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.ids += [value or "" for key, value in attrs if key == "id"]
-        self.targets += [v[1:] for k, v in attrs if k == "href" and v and v.startswith("#")]
-        if tag in ("style", "td", "th"):
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.words.append(data)
-        if self.open and self.open[-1] in ("td", "th"):
-            self.rows[-1][-1] += data
 
 
 @pytest.fixture(scope="module")

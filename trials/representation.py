@@ -13,12 +13,12 @@ from ..core.disease import Disease
 from ..population.attributes import Attribute
 from ..population.sample import Source
 from .conduct import parameters_of, screening
+from .enrol import CHUNK  # as in screening, so that its compiled program serves
 from .levels import named, shares
 from .recruitment import TABLE
 from .study import Study
 
 COMPOSITION = ("male", "race", "fitzpatrick", "age")
-CHUNK = 4096  # candidates drawn at once; as in screening, so that its compiled program serves
 Z = 1.959963984540054  # of a 95 % interval
 
 

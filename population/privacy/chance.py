@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import gammaln, ndtri
-from scipy.stats import rankdata
 
 
 class Interval(NamedTuple):
@@ -40,13 +39,8 @@ def plain_residual(attack: float, control: float) -> float:
     return (attack - control) / (1 - control) if control < 1 else 0.0
 
 
-def area_under_curve(score: np.ndarray, member: np.ndarray) -> float:
-    """Chance that a member's score exceeds another's, ties counted half; both of shape (people,)."""
-    return ranked_area(rankdata(score), member)
-
-
 def ranked_area(ranks: np.ndarray, member: np.ndarray) -> float:
-    """The area under the curve from ranks that were worked out before."""
+    """Chance that a member's score exceeds another's, ties counted half, from ranks of the scores; shape (people,)."""
     members = np.count_nonzero(member)
     pairs = members * (len(member) - members)
     return float((ranks[member].sum() - members * (members + 1) / 2) / pairs)

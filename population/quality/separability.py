@@ -6,8 +6,6 @@ import numpy as np
 
 from ..fitting.data import Data
 
-_LUCK = 0.01  # in standard deviations of a number: less than any difference that matters
-
 
 def separability(people: Data, others: Data, seed: int, most: int, folds: int) -> float:
     """Cross-validated area under the curve of gradient-boosted trees: 0.5 if the tables cannot be told apart.

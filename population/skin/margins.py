@@ -69,11 +69,6 @@ class Continuous(NamedTuple):
             return scale * jnp.exp(link)
         return scale * (self.ends[1] - self.ends[0]) * jax.nn.sigmoid(link) * jax.nn.sigmoid(-link)
 
-    def log_density(self, value: Array, given: Given) -> Array:
-        """Of the value itself, in the inverse of its unit."""
-        score = self.score(value, given)
-        return log_normal(score) - jnp.log(self.slope(score, given))
-
     def _at(self, given: Given, like: Array) -> tuple[Array, Array]:
         centre = pick(self.location, self.by, given, like)
         for effect in self.effects:
