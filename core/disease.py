@@ -6,20 +6,26 @@ from typing import Any, Literal
 
 from jax import Array
 
+from .engine.pharmacokinetics import Rates
 from .parameters import Table
 
 Columns = Mapping[str, Any]  # arrays of NumPy or JAX
+Route = Literal["subcutaneous", "intravenous", "oral", "light", "topical"]
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Something measured at a visit, on its clinical scale from `low` to `high`."""
+    """Something measured at a visit, on its clinical scale from `low` to `high`.
+
+    detail: a part of another endpoint, recorded only where a study asks.
+    """
 
     name: str
     about: str
     unit: str
     low: float
     high: float
+    detail: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,14 +45,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Treatment:
-    """A drug: where it acts, and how it may be dosed."""
+    """A drug or what else is given: where it acts, and how it may be dosed.
+
+    highest_dose: of one dose, in `unit`: mg, J/cm2 for light, or application for a topical.
+    saturable: part of its elimination has a limited rate (Michaelis-Menten).
+    """
 
     name: str
     about: str
-    route: Literal["subcutaneous", "topical"]
+    route: Route
     hooks: Mapping[str, float]
     highest_dose: float
     unit: str
+    saturable: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,16 @@ class Evidence:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
+def undisturbed(keys: Array, person: Any, day: Array) -> tuple[Array, ...]:
+    """No triggers from outside."""
+    return ()
+
+
+def harmless(person: Any, treated: Array) -> dict[str, Array]:
+    """No kind of adverse event is known."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Disease:
     """A response model. All functions are pure JAX for arrays of people (last axis) and can be jitted.
@@ -72,11 +93,17 @@ class Disease:
     individual(keys, twins, drugs, theta) -> parameters of each person; keys (people,), drugs (slots, people),
       theta the table's `numbers()`.
     start(person) -> state, a tuple of one array a state variable.
-    signal(person, concentrations, topical) -> what drives the model from outside, each between 0 and 1;
-      concentrations of each slot (mg/L), topical 1 for people on it, else 0.
+    signal(person, concentrations, topical, day) -> what drives the model from outside; concentrations of each slot
+      (mg/L), then of each disturbance, topical 1 for people on a topical as rescue, else 0.
     drift(person, state, signal) -> time derivative of the state, 1/day.
-    pharmacokinetics(person) -> `core.engine.pharmacokinetics.Rates` of each slot.
+    pharmacokinetics(person, day, saturable) -> `core.engine.pharmacokinetics.Rates` on a day of each slot, then of each
+      disturbance; with saturable elimination only where a study asks for it.
     observe(keys, person, state, day) -> endpoints of one visit; keys, one a person and visit.
+    disturb(keys, person, day) -> impulses, (people,) each, of the triggers (infections, stress) that begin on a day;
+      asked on whole weeks, and followed like doses, each in a slot after those of the drugs.
+    adverse(person, treated) -> hazard of each kind of adverse event, 1/day, (people,); treated (slots, people): on the
+      drug of that slot now.
+    draw(k) -> the numbers of the k-th draw of the parameters' uncertainty, by their names; None if it is not known.
     """
 
     name: str
@@ -94,5 +121,8 @@ class Disease:
     start: Callable[[Any], tuple[Array, ...]]
     signal: Callable[..., tuple[Array, ...]]
     drift: Callable[..., tuple[Array, ...]]
-    pharmacokinetics: Callable[[Any], Any]
+    pharmacokinetics: Callable[..., tuple[Rates, ...]]
     observe: Callable[..., dict[str, Array]]
+    disturb: Callable[..., tuple[Array, ...]] = undisturbed
+    adverse: Callable[..., dict[str, Array]] = harmless
+    draw: Callable[[int], Mapping[str, float]] | None = None

@@ -60,7 +60,7 @@ def _fields(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str
     for part in location:
         fields = next((m.model_fields for m in _models(at) if part in m.model_fields), None)
         at = fields[str(part)].annotation if fields else at
-    return [name for found in _models(at) for name in found.model_fields]
+    return [field.alias or name for found in _models(at) for name, field in found.model_fields.items()]
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -224,7 +224,7 @@ def test_the_tuned_mesh_meets_its_tolerance_on_other_twins_too():
 def test_doses_of_all_arms_stand_on_one_time_line():
     plan = study()
     trial = protocol(plan, PSORIASIS, mesh(plan.trial, 1.0))
-    per_arm = np.asarray(trial.doses).sum((0, 2))
+    per_arm = np.asarray(trial.doses.single).sum((0, 2))
     np.testing.assert_allclose(per_arm, [700, 80 + 24 * 40, 500])
     weeks = np.asarray(trial.dose_days) / 7
-    np.testing.assert_array_equal(weeks[np.asarray(trial.doses)[:, 2, 0] > 0], [16, 20, 28, 36, 44])
+    np.testing.assert_array_equal(weeks[np.asarray(trial.doses.single)[:, 2, 0] > 0], [16, 20, 28, 36, 44])

@@ -4,9 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.linalg import expm
 
-from cutis.core.engine import pharmacokinetics as pk
 from cutis.core.engine.elimination import factorise, order
 from cutis.core.engine.jacobian import jacobian, pattern
 from cutis.core.engine.mesh import graded
@@ -83,50 +81,6 @@ def test_an_effect_within_minutes_does_not_throw_a_long_step_off():
     start, end = drive(signal, A(0.0)), drive(signal, A(0.5))
     y = step(lambda y, u: (0.05 * (1 - u[0] - y[0]),), (A(1.0),), start, end, A(0.5))
     assert float(y[0]) == pytest.approx(np.exp(-0.025), abs=0.02)
-
-
-RATES = pk.rates(A(0.3), A(0.4), A(5.0), A(0.6), A(3.0), A(0.7))
-
-
-def compartments(ka, cl, v, q, v2):
-    return np.array([[-ka, 0, 0], [ka, -(cl + q) / v, q / v2], [0, q / v, -q / v2]])
-
-
-@pytest.mark.parametrize("days", [0.0, 0.01, 1.0, 14.0, 100.0])
-def test_two_compartments_agree_with_the_matrix_exponential(days):
-    dosed = pk.inject(pk.empty(A(0.0)), RATES, A(100.0))
-    expected = expm(compartments(0.3, 0.4, 5.0, 0.6, 3.0) * days) @ [70.0, 0, 0]
-    assert float(pk.concentration(RATES, dosed, A(days))) == pytest.approx(expected[1] / 5.0, rel=1e-10, abs=1e-13)
-    assert float(pk.after(RATES, dosed, A(days)).depot) == pytest.approx(expected[0], rel=1e-12)
-
-
-def test_one_compartment_agrees_with_the_textbook_curve():
-    ka, cl, v = 0.3, 0.4, 5.0
-    rates = pk.rates(A(ka), A(cl), A(v), A(0.0), A(1.0), A(1.0))
-    dosed = pk.inject(pk.empty(A(0.0)), rates, A(100.0))
-    k = cl / v
-    expected = 100 * ka / (v * (ka - k)) * (np.exp(-k * 9) - np.exp(-ka * 9))
-    assert float(pk.concentration(rates, dosed, A(9.0))) == pytest.approx(expected, rel=1e-12)
-
-
-def test_equal_rate_constants_are_no_special_case():
-    rates = pk.rates(A(0.08), A(0.4), A(5.0), A(0.0), A(1.0), A(1.0))
-    dosed = pk.inject(pk.empty(A(0.0)), rates, A(100.0))
-    assert float(pk.concentration(rates, dosed, A(9.0))) == pytest.approx(20 * 0.08 * 9 * np.exp(-0.72), rel=1e-10)
-
-
-def test_fast_elimination_over_a_long_time_does_not_overflow():
-    rates = pk.rates(A(0.01), A(500.0), A(5.0), A(1.0), A(3.0), A(1.0))
-    dosed = pk.inject(pk.empty(A(0.0)), rates, A(100.0))
-    assert 0 < float(pk.concentration(rates, dosed, A(90.0))) < 1
-
-
-def test_two_stretches_of_time_equal_one():
-    dosed = pk.inject(pk.empty(A(0.0)), RATES, A(100.0))
-    whole = pk.concentration(RATES, dosed, A(20.0))
-    assert float(pk.concentration(RATES, pk.after(RATES, dosed, A(13.0)), A(7.0))) == pytest.approx(
-        float(whole), rel=1e-12
-    )
 
 
 def test_the_mesh_meets_every_break_and_grows_from_each_dose():

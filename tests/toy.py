@@ -31,3 +31,25 @@ ATTRIBUTES = {
     )
 }
 TOY = Source("toy", "for tests", ATTRIBUTES, Table({}, {}), twin)
+
+
+def weighed(key, i):
+    """Weights of 60 to 110 kg and minimal erythema doses of 20 to 50 mJ/cm2, by number."""
+    number = i.astype(float)
+    return {"number": number, "weight": 60 + 10 * (number % 6), "med": 20 + 10 * (number % 4)}
+
+
+WEIGHED = Source(
+    "weighed",
+    "for tests of doses",
+    {
+        a.name: a
+        for a in (
+            Attribute("number", "its own number", "1", "number"),
+            Attribute("weight", "body weight", "kg", "number"),
+            Attribute("med", "minimal erythema dose", "mJ/cm2", "number"),
+        )
+    },
+    Table({}, {}),
+    weighed,
+)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from ..core.disease import Disease
+from ..core.disease import Disease, Treatment
 from ..core.diseases import DISEASES
 from ..population.eligibility import meets
 from ..population.messages import nearest
@@ -12,8 +12,22 @@ from ..population.sample import POPULATIONS, Source
 from . import match
 from .levels import categories
 from .places import quota_problems
+from .regimen import Course
+from .schedule import RATIO
+from .stages import responders
 from .statistics import analyses
-from .study import Course, Criterion, Study
+from .study import Criterion, Study
+from .units import Amount
+
+HEAVY, TOLERANT = 100.0, 1.0  # kg and J/cm2 at which a dose by weight or by skin is held against the highest dose
+UNITS = {
+    "subcutaneous": ("mg", "mg/kg"),
+    "intravenous": ("mg", "mg/kg"),
+    "oral": ("mg", "mg/kg"),
+    "light": ("J/cm2", "MED"),
+    "topical": ("application",),
+}
+EXAMPLES = {"mg": "100 mg", "J/cm2": "0.7 J/cm2", "application": "1 application"}
 
 
 def problems(study: Study) -> list[str]:
@@ -32,7 +46,8 @@ def problems(study: Study) -> list[str]:
     if lacking:
         return [f"population.source: {source.name} does not tell {', '.join(lacking)}, which {disease.name} needs"]
     return [
-        *_regimens(study, disease),
+        *_arms(study, disease, source),
+        *_model(study, disease),
         *_criteria("trial.eligibility", study.trial.eligibility, disease, source),
         *_population(study, disease, source),
         *_strata(study, source),
@@ -41,25 +56,68 @@ def problems(study: Study) -> list[str]:
     ]
 
 
-def _regimens(study: Study, disease: Disease) -> Iterator[str]:
+def _arms(study: Study, disease: Disease, source: Source) -> Iterator[str]:
     for name, arm in study.trial.arms.items():
-        for number, course in enumerate(arm.regimen):
-            where = f"trial.arms.{name}.regimen.{number}"
-            yield from _course(where, course, disease)
+        for stage, regimen in arm.parts().items():
+            where = f"trial.arms.{name}" + (f".stages.{stage}" if arm.stages else "")
+            for number, course in enumerate(regimen):
+                yield from _course(f"{where}.regimen.{number}", course, disease, source)
+        for number, rule in enumerate(arm.rules):
+            for word, outcome in (("if", rule.reached), ("unless", rule.missed)):
+                if outcome is not None and outcome not in responders(disease):
+                    said = nearest(outcome, responders(disease))
+                    yield f"trial.arms.{name}.rules.{number}.{word}: no responder outcome {outcome!r}; {said}"
 
 
-def _course(where: str, course: Course, disease: Disease) -> Iterator[str]:
-    systemic = [t.name for t in disease.treatments.values() if t.route != "topical"]
+def _course(where: str, course: Course, disease: Disease, source: Source) -> Iterator[str]:
     treatment = disease.treatments.get(course.treatment)
     if treatment is None:
-        yield f"{where}.treatment: unknown treatment {course.treatment!r}; {nearest(course.treatment, systemic)}"
-    elif treatment.route == "topical":
-        choices = ", ".join(systemic)
-        yield f"{where}.treatment: {treatment.name} is topical and can only be a rescue; choose from {choices}"
-    elif course.dose > treatment.highest_dose:
+        choices = nearest(course.treatment, disease.treatments)
+        yield f"{where}.treatment: unknown treatment {course.treatment!r}; {choices}"
+        return
+    units = UNITS[treatment.route]
+    for amount in course.amounts():
+        if amount.unit not in units:
+            known, example = " or ".join(units), EXAMPLES[units[0]]
+            yield f"{where}.dose: {amount} does not fit {treatment.name}, which is given in {known}, such as {example}"
+            return
+    largest = course.largest()
+    yield from _rhythm(where, course, treatment)
+    if ("mg/kg" in largest or course.tiers) and "weight" not in source.attributes:
+        yield f"{where}: a dose by body weight, which {source.name} does not tell"
+    if "MED" in largest and "med" not in source.attributes:
+        yield f"{where}.dose: {source.name} does not tell the minimal erythema dose (med): give J/cm2"
+    if "MED" in largest and f"{treatment.name}.{RATIO}" not in disease.parameters:
+        yield f"{where}.dose: the minimal erythema dose under {treatment.name} is not known: give J/cm2"
+    for unit, value in largest.items():
+        yield from _too_much(where, Amount(value, unit), treatment)
+
+
+def _rhythm(where: str, course: Course, treatment: Treatment) -> Iterator[str]:
+    light = treatment.route == "light"
+    if course.times_a_day and treatment.route not in ("oral", "topical"):
+        yield f"{where}.times_a_day: {treatment.name} is {treatment.route}: list weeks, or give times_a_week"
+    if course.times_a_week and light:
+        yield f"{where}.times_a_week: {treatment.name} is given in sessions: write sessions_a_week"
+    if (course.sessions_a_week or course.doses) and not light:
+        word = "sessions_a_week" if course.sessions_a_week else "doses"
+        yield f"{where}.{word}: {treatment.name} is not given in sessions: write dose, and weeks or times_a_week"
+
+
+def _too_much(where: str, largest: Amount, treatment: Treatment) -> Iterator[str]:
+    factor, at = {
+        "mg/kg": (HEAVY, f" in a twin of {HEAVY:g} kg"),
+        "MED": (TOLERANT, f" where a minimal erythema dose is {TOLERANT:g} J/cm2"),
+    }.get(largest.unit, (1.0, ""))
+    if factor * largest.value > treatment.highest_dose:
         limit = f"{treatment.highest_dose:g} {treatment.unit}"
         why = f"the highest single dose of {treatment.name} that is accepted"
-        yield f"{where}.dose: {course.dose:g} mg is above {limit}, {why}"
+        yield f"{where}.dose: {factor * largest.value:g} {treatment.unit}{at} is above {limit}, {why}"
+
+
+def _model(study: Study, disease: Disease) -> Iterator[str]:
+    if study.model.draw is not None and disease.draw is None:
+        yield f"model.draw: the uncertainty of the parameters of {disease.name} is not known; leave it out"
 
 
 def _criteria(where: str, criteria: Mapping[str, Criterion], disease: Disease, source: Source) -> Iterator[str]:

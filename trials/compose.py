@@ -20,7 +20,7 @@ from .study import Study
 
 CONF = Path(__file__).parent.parent / "conf"
 GROUPS = ("trial", "population", "cluster")
-WITH_A_FILE = ("out", "seed", "cluster", "population.size")  # what the command line may still say beside --study
+WITH_A_FILE = ("out", "seed", "cluster", "population.size", "model.draw")  # what may still be said beside --study
 
 
 class Job(Study):
@@ -31,7 +31,7 @@ class Job(Study):
 
     def study(self) -> Study:
         """The plan alone."""
-        return Study(seed=self.seed, population=self.population, trial=self.trial)
+        return Study(seed=self.seed, population=self.population, trial=self.trial, model=self.model)
 
 
 def from_configuration(overrides: Sequence[str]) -> Job:
@@ -60,10 +60,10 @@ def from_file(file: Path, overrides: Sequence[str]) -> Job:
         data["seed"] = composed["seed"]
     if "population.size" in told and isinstance(data.get("population"), Mapping):
         data["population"] = {**data["population"], "size": composed["population"]["size"]}
-    return _valid(
-        data,
-        {key: str(file) for key in ("seed", "population", "trial")} | {k: v for k, v in origins.items() if k in told},
-    )
+    if "model.draw" in told:
+        data["model"] = composed["model"]
+    parts = dict.fromkeys(("seed", "population", "trial", "model"), str(file))
+    return _valid(data, parts | {k: v for k, v in origins.items() if k in told})
 
 
 def read_study(file: Path) -> dict[str, Any]:

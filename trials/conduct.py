@@ -4,8 +4,9 @@ Everything here is one pure function of twin numbers, arms and the protocol as a
 protocol's shape and used for every shard.
 """
 
+from collections.abc import Mapping
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,11 @@ from ..core.diseases import DISEASES
 from ..core.engine.course import Body, Grid, advance, at_rest
 from ..core.keys import normals, people, stream, uniforms
 from ..population.sample import POPULATIONS, sample
+from . import harms
+from .dosing import Doses, due, taken_daily
+from .harms import Harms
+from .regimen import DAYS
+from .stages import Place, Stages, entered, move, plan_of
 
 REASONS = ("", "adverse event", "lack of efficacy", "other")
 NEVER = -1
@@ -41,21 +47,27 @@ class Protocol(NamedTuple):
     """A trial as arrays.
 
     days: of visits, (visits,). first: the break at each visit, then that of the last again, (visits + 1,).
-    dose_days: whole days of the breaks, (breaks,). doses: mg, (breaks, arms, slots). drugs: treatment numbers,
-    (arms, slots).
+    dose_days: whole days of the breaks, (breaks,). doses: of every plan. drugs: treatment numbers, (arms, slots).
+    saturable: drugs whose elimination saturates, (arms, slots). Where there is no such drug and no arm has stages,
+    these are None, and the kernel is compiled without them.
     """
 
     days: Array
     first: Array
     dose_days: Array
-    doses: Array
+    doses: Doses
     drugs: Array
+    saturable: Array | None
+    stages: Stages | None
     grid: Grid
     rules: Rules
 
 
 class Status(NamedTuple):
-    """Where each twin stands; visits are numbers, -1 for never. Each (people,)."""
+    """Where each twin stands; visits are numbers, -1 for never. Each (people,).
+
+    place: in the stages of its arm, None where no arm has stages. harms: kinds of adverse events.
+    """
 
     in_study: Array
     on_treatment: Array
@@ -66,6 +78,8 @@ class Status(NamedTuple):
     rescue: Array
     doses_planned: Array
     doses_taken: Array
+    place: Place | None
+    harms: Harms
 
 
 class Record(NamedTuple):
@@ -110,7 +124,6 @@ def simulate(
     """
     told, twins, keys = DISEASES[disease], twins_of(source, key, ids), keys_of(key, ids)
     person = told.individual(keys, twins, protocol.drugs[arms].T, theta)
-    rates = told.pharmacokinetics(person)
     begin = told.start(person)
     rules = protocol.rules
     habit = jax.scipy.special.logit(rules.adherence) + rules.adherence_spread * normals(keys, "adherence")
@@ -124,28 +137,91 @@ def simulate(
         seen, after = decide(told, here, measured, baseline, status, number, protocol)
         readings = {name: jnp.where(seen, value, jnp.nan) for name, value in measured.items()}
         flags = {"seen": seen, "on_treatment": status.on_treatment, "rescued": status.rescued}
+        if protocol.stages is not None and status.place is not None:
+            free = after.on_treatment & after.in_study
+            place, moved = move(
+                protocol.stages, told, keys, arms, status.place, free, seen, measured, baseline, number, protocol.days
+            )
+            after = after._replace(place=place)
+            flags |= {"stage": status.place.stage, "moved": moved}
+        plan = plan_of(protocol.stages, arms, after.place)
 
         def between(b: Array, carry: tuple[Body, Status]) -> tuple[Body, Status]:
-            body, status = carry
-            treated = status.on_treatment & status.in_study
-            due = jnp.where(treated, protocol.doses[b][arms].T, 0.0)
-            taken = uniforms(keys, "dose", protocol.dose_days[b]) < adherence
-            signal = partial(told.signal, person, topical=status.rescued.astype("float64"))
-            body = advance(
-                partial(told.drift, person), signal, rates, body, tuple(jnp.where(taken, due, 0.0)), protocol.grid, b
-            )
-            planned = (due > 0).any(0)
-            return body, status._replace(
-                doses_planned=status.doses_planned + planned.astype("int64"),
-                doses_taken=status.doses_taken + (planned & taken).astype("int64"),
-            )
+            return treat(told, twins, keys, person, plan, adherence, *carry, protocol, b)
 
         first, last = protocol.first[number], protocol.first[number + 1]
         return lax.fori_loop(first, last, between, (body, after)), readings | flags
 
-    start = (at_rest(begin, protocol.drugs.shape[1]), _enrolled(ids))
+    slots = protocol.drugs.shape[1]
+    none = jnp.zeros((slots, ids.shape[0]), dtype=bool)
+    status = _enrolled(ids, protocol.stages, harms.unharmed(keys, told.adverse(person, none)))
+    start = (at_rest(begin, slots + len(told.disturb(keys, person, protocol.days[0]))), status)
     (_, status), visits = lax.scan(visit, start, jnp.arange(protocol.days.shape[0]))
     return Record(twins, visits, status)
+
+
+def treat(
+    told: Disease,
+    twins: dict[str, Array],
+    keys: Array,
+    person: Any,
+    plan: Array,
+    adherence: Array,
+    body: Body,
+    status: Status,
+    protocol: Protocol,
+    b: Array,
+) -> tuple[Body, Status]:
+    """From a break to the next: what is due, what is taken of it, how the body responds, what harm comes of it."""
+    treated = status.on_treatment & status.in_study
+    amounts = jnp.where(treated[None, :], due(protocol.doses, twins, plan, b), 0.0)
+    taken = uniforms(keys, "dose", protocol.dose_days[b]) < adherence
+    planned = (amounts > 0).any(0)
+    every, had = planned.astype("int64"), (planned & taken).astype("int64")
+    daily = taken_daily(protocol.doses, plan, jnp.where(treated, adherence, 0.0), b)
+    days = protocol.dose_days[b + 1] - protocol.dose_days[b]
+    if protocol.doses.daily is not None:
+        often = jnp.where(treated, protocol.doses.daily.times[b][plan], 0.0) * days.astype("float64")
+        whole = jnp.floor(often * adherence + uniforms(keys, "intake", protocol.dose_days[b]))
+        every, had = every + often.astype("int64"), had + whole.astype("int64")
+    given = tuple(jnp.where(taken[None, :], amounts, 0.0))
+    topical = status.rescued.astype("float64")
+    body = onward(told, keys, person, topical, body, given, daily, protocol, b)
+    using = protocol.doses.in_use[b][plan].T & treated[None, :]
+    return body, status._replace(
+        doses_planned=status.doses_planned + every,
+        doses_taken=status.doses_taken + had,
+        harms=harms.after(status.harms, told.adverse(person, using), status.in_study, protocol.dose_days[b], days),
+    )
+
+
+def onward(
+    told: Disease,
+    keys: Array,
+    person: Any,
+    topical: Array,
+    body: Body,
+    doses: tuple[Array, ...],
+    daily: tuple[Array, ...] | None,
+    protocol: Protocol,
+    b: Array,
+) -> Body:
+    """Bodies at the break after `b`, given doses (one array a slot) at it and amounts a day from it on.
+
+    Triggers follow the drugs in slots of their own; they begin on whole weeks.
+    """
+    day = protocol.dose_days[b].astype("float64")
+    whole = protocol.dose_days[b] % DAYS == 0
+    triggers = tuple(jnp.where(whole, impulse, 0.0) for impulse in told.disturb(keys, person, day))
+    nothing = jnp.zeros_like(topical)
+    inputs = (*(daily or (nothing,) * len(doses)), *(nothing for _ in triggers))
+    rates = told.pharmacokinetics(person, day, protocol.saturable is not None)
+
+    def signal(concentrations: tuple[Array, ...], time: Array) -> tuple[Array, ...]:
+        return told.signal(person, concentrations, topical, time)
+
+    drift = partial(told.drift, person)
+    return advance(drift, signal, rates, body, (*doses, *triggers), inputs, protocol.grid, b)
 
 
 def decide(
@@ -162,7 +238,7 @@ def decide(
     Hazards act over the time since the last visit. An adverse event outranks lack of efficacy, and that the rest.
     """
     rules, day = protocol.rules, protocol.days[number]
-    weeks = (day - protocol.days[jnp.maximum(number - 1, 0)]) / 7
+    weeks = (day - protocol.days[jnp.maximum(number - 1, 0)]) / DAYS
     draws: dict[str, Array] = dict(zip(CHANCES, uniforms(keys, "conduct", shape=(len(CHANCES),)), strict=True))
     seen = status.in_study & ((draws["miss"] >= rules.missed_visit) | (number == 0))
     failing = seen & (disease.outcomes[disease.lack_of_efficacy].derive(measured, baseline) == 0)
@@ -188,14 +264,28 @@ def decide(
     )
 
 
-def parameters_of(disease: Disease) -> dict[str, Array]:
-    """The numbers of the disease's tables, as the simulation takes them."""
-    return {name: jnp.asarray(number, dtype="float64") for name, number in disease.parameters.numbers().items()}
+def parameters_of(disease: Disease, draw: int | None = None) -> dict[str, Array]:
+    """The numbers of the disease's tables, as the simulation takes them; those of a `draw` of their uncertainty.
+
+    Raises:
+      ValueError: the disease has no draws, or its draws name what is not in its tables.
+    """
+    numbers: Mapping[str, float] = disease.parameters.numbers()
+    if draw is not None:
+        if disease.draw is None:
+            raise ValueError(f"{disease.name} does not know the uncertainty of its parameters")
+        drawn = disease.draw(draw)
+        strange = sorted(set(drawn) - set(numbers))
+        if strange:
+            raise ValueError(f"{disease.name} draws {strange[0]!r}, which is not in its tables")
+        numbers = {**numbers, **drawn}
+    return {name: jnp.asarray(number, dtype="float64") for name, number in numbers.items()}
 
 
-def _enrolled(ids: Array) -> Status:
+def _enrolled(ids: Array, stages: Stages | None, unharmed: Harms) -> Status:
     yes, zero = jnp.ones_like(ids, dtype=bool), jnp.zeros_like(ids)
-    return Status(yes, yes, ~yes, zero + NEVER, zero, zero + NEVER, zero + NEVER, zero, zero)
+    place = entered(ids) if stages is not None else None
+    return Status(yes, yes, ~yes, zero + NEVER, zero, zero + NEVER, zero + NEVER, zero, zero, place, unharmed)
 
 
 def twins_of(source: str, key: Array, ids: Array) -> dict[str, Array]:

@@ -111,7 +111,7 @@ def enrol(study: Study, disease: Disease, key: Array, progress: Callable[[int], 
 
 def _screening(study: Study, disease: Disease, source: Source, key: Array) -> Callable[[int], Screened]:
     """Screens CHUNK candidates from a number on."""
-    levels, theta = categories(source.attributes), parameters_of(disease)
+    levels, theta = categories(source.attributes), parameters_of(disease, study.model.draw)
     examine = screening(disease.name, source.name)
 
     def look(start: int) -> Screened:

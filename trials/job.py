@@ -36,6 +36,7 @@ def destination(task: Job) -> Path:
 
 def describe(task: Job) -> Iterator[str]:
     """The plan of a study in words, with what it will take on disk (measured on runs of the shipped trial)."""
+    from .report.words import regimen
     from .schedule import mesh
     from .shard import SIZE
 
@@ -47,7 +48,7 @@ def describe(task: Job) -> Iterator[str]:
     total = sum(trial.randomisation.allocation.values())
     for name, arm in trial.arms.items():
         share = trial.randomisation.allocation[name] / total
-        yield f"  arm {name}: about {twins * share:,.0f} twins; {_doses(arm.regimen)}"
+        yield f"  arm {name}: about {twins * share:,.0f} twins; {regimen(arm)}"
     yield f"  {visits} visits to week {trial.visits[-1]}, {len(trial.analyses)} analyses"
     steps = mesh(trial, 1.0).steps
     yield f"  {twins:,} twins in {-(-twins // SIZE):,} shards of {SIZE}; about {steps:,} time steps"
@@ -86,13 +87,3 @@ def rebuild(folder: Path, to: Path) -> None:
     disease, source = DISEASES[study.trial.disease], POPULATIONS[study.population.source]
     text = build(folder, disease, source, content, study, **bundle.tables(folder), results=results)
     store.write(to, text.encode())
-
-
-def _doses(regimen: Sequence) -> str:
-    if not regimen:
-        return "placebo"
-    return ", then ".join(
-        f"{course.treatment} {course.dose:g} mg at {len(course.schedule())} visits (weeks {course.schedule()[0]} to "
-        f"{course.schedule()[-1]})"
-        for course in regimen
-    )

@@ -10,8 +10,10 @@ from jax import Array, lax
 
 from ..core.disease import Disease
 from ..core.diseases import DISEASES
-from ..core.engine.course import Body, advance, at_rest
-from .conduct import Protocol, keys_of, parameters_of, twins_of
+from ..core.engine.course import Body, at_rest
+from ..core.keys import uniforms
+from .conduct import Protocol, keys_of, onward, parameters_of, twins_of
+from .dosing import due, taken_daily
 from .schedule import mesh, protocol
 from .study import Study
 
@@ -19,6 +21,7 @@ PROBE = 256  # twins on which a mesh is tried
 TOLERANCE = 1e-4  # largest relative error of any state of any probed twin at any visit
 FIRST_TRY, COARSEST, FINEST = 2.0, 4.0, 1 / 64
 MARGIN = 0.85  # of the scale at which the method's third order puts the error at the tolerance
+MOVING = 0.3  # chance a visit that a probed twin goes on to the next stage of its arm, where it can
 FLOOR = 1e-2  # states are 1 untreated and PASI reads 0 near 0.04; below this an error is relative to the floor
 
 
@@ -61,7 +64,8 @@ def probe(ids: np.ndarray, arms: np.ndarray, seed: int) -> tuple[np.ndarray, np.
 def _states(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.ndarray, scale: float) -> np.ndarray:
     trial = protocol(study, disease, mesh(study.trial, scale))
     follow = _follower(disease.name, study.population.source)
-    return np.asarray(follow(key, jnp.asarray(ids), jnp.asarray(arms), trial, parameters_of(disease)))
+    theta = parameters_of(disease, study.model.draw)
+    return np.asarray(follow(key, jnp.asarray(ids), jnp.asarray(arms), trial, theta))
 
 
 def _difference(coarse: np.ndarray, fine: np.ndarray) -> float:
@@ -77,18 +81,36 @@ def _follow(
     disease: Disease, source: str, key: Array, ids: Array, arms: Array, protocol: Protocol, theta: dict[str, Array]
 ) -> Array:
     """States at visits when every dose is taken, shape (visits, variables, people)."""
-    twins = twins_of(source, key, ids)
-    person = disease.individual(keys_of(key, ids), twins, protocol.drugs[arms].T, theta)
-    rates, begin = disease.pharmacokinetics(person), disease.start(person)
-    signal = partial(disease.signal, person, topical=jnp.zeros_like(begin[0]))
+    twins, keys = twins_of(source, key, ids), keys_of(key, ids)
+    person = disease.individual(keys, twins, protocol.drugs[arms].T, theta)
+    begin = disease.start(person)
+    no_topical, every = jnp.zeros_like(begin[0]), jnp.ones_like(begin[0])
 
-    def visit(body: Body, number: Array) -> tuple[Body, Array]:
+    def visit(carry: tuple[Body, Array, Array], number: Array) -> tuple[tuple[Body, Array, Array], Array]:
+        before, stage, plan = carry
+        stage, plan = _go_on(protocol, keys, arms, stage, plan, number)
+
         def between(b: Array, body: Body) -> Body:
-            doses = tuple(protocol.doses[b][arms].T)
-            return advance(partial(disease.drift, person), signal, rates, body, doses, protocol.grid, b)
+            doses = tuple(due(protocol.doses, twins, plan, b))
+            daily = taken_daily(protocol.doses, plan, every, b)
+            return onward(disease, keys, person, no_topical, body, doses, daily, protocol, b)
 
-        after = lax.fori_loop(protocol.first[number], protocol.first[number + 1], between, body)
-        return after, jnp.stack(body.state)
+        after = lax.fori_loop(protocol.first[number], protocol.first[number + 1], between, before)
+        return (after, stage, plan), jnp.stack(before.state)
 
-    _, states = lax.scan(visit, at_rest(begin, protocol.drugs.shape[1]), jnp.arange(protocol.days.shape[0]))
+    slots = protocol.drugs.shape[1] + len(disease.disturb(keys, person, protocol.days[0]))
+    start = (at_rest(begin, slots), jnp.zeros_like(arms), arms)
+    _, states = lax.scan(visit, start, jnp.arange(protocol.days.shape[0]))
     return states
+
+
+def _go_on(
+    protocol: Protocol, keys: Array, arms: Array, stage: Array, plan: Array, number: Array
+) -> tuple[Array, Array]:
+    """Stages and plans of probed twins from a visit on: whatever they measure, so that all stages are tried."""
+    if protocol.stages is None:
+        return stage, plan
+    following = jnp.minimum(stage + 1, protocol.stages.plans.shape[1] - 1)
+    found = protocol.stages.plans[arms, following, number]
+    goes = (found != arms) & (following != stage) & (uniforms(keys, "probe", number) < MOVING)
+    return jnp.where(goes, following, stage), jnp.where(goes, found, plan)

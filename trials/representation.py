@@ -46,7 +46,8 @@ def target(study: Study, disease: Disease, source: Source, key: Array) -> dict[s
       basis: what it is, in words. shares: by attribute and level. given: the attributes that the study gives.
     """
     count = int(TABLE.value("representation.people")) // CHUNK * CHUNK
-    examine, theta = screening(disease.name, source.name), parameters_of(disease)
+    examine = screening(disease.name, source.name)
+    theta = parameters_of(disease, study.model.draw)
     there = [name for name in COMPOSITION if name in source.attributes]
     parts: dict[str, list[np.ndarray]] = {name: [] for name in there}
     for start in range(0, count, CHUNK):

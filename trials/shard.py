@@ -23,8 +23,10 @@ from ..core.diseases import DISEASES
 from ..core.keys import root
 from ..population.attributes import Attribute
 from ..population.sample import POPULATIONS
-from .conduct import NEVER, REASONS, Protocol, Record, Status, kernel, parameters_of
+from .conduct import NEVER, REASONS, Protocol, Record, kernel, parameters_of
+from .events import ADVERSE, LEFT, MOVED, RESCUED, STOPPED
 from .recruitment import Column
+from .regimen import DAYS
 from .schedule import mesh, protocol
 from .study import Study, canonical
 
@@ -82,8 +84,8 @@ def simulate(job: Job, shard: Shard) -> tuple[dict[str, pa.Table], float]:
     weeks = np.array(study.trial.visits, dtype=np.int16)
     tables = {
         "twins": _twins(record, shard, arms, job.labels, source.attributes),
-        "observations": _observations(record, shard.ids, arms, weeks, disease),
-        "events": _events(record.status, shard.ids, arms, weeks),
+        "observations": _observations(record, shard.ids, arms, weeks, disease, _stages(record, shard.arms, study)),
+        "events": _events(record, shard.ids, arms, weeks, _moves(record, shard.arms, study)),
     }
     return tables, seconds
 
@@ -120,7 +122,8 @@ def _compiled(study: str, nodes: int) -> Compiled:
 
 def _inputs(study: Study, scale: float) -> tuple[Array, Protocol, dict[str, Array]]:
     disease = DISEASES[study.trial.disease]
-    return root(study.seed), protocol(study, disease, mesh(study.trial, scale)), parameters_of(disease)
+    trial = protocol(study, disease, mesh(study.trial, scale))
+    return root(study.seed), trial, parameters_of(disease, study.model.draw)
 
 
 def encode(table: pa.Table) -> bytes:
@@ -165,7 +168,35 @@ def _twins(
     return _table(fields)
 
 
-def _observations(record: Record, ids: np.ndarray, arms: pa.Array, weeks: np.ndarray, disease: Disease) -> pa.Table:
+def _stages(record: Record, arms: np.ndarray, study: Study) -> pa.Array | None:
+    """Names of the stages in the order of observations; None where no arm has stages."""
+    if "stage" not in record.visits:
+        return None
+    names: list[str] = []
+    first = []
+    for arm in study.trial.arms.values():
+        first.append(len(names))
+        names += arm.parts()
+    known = list(dict.fromkeys(names))
+    number = np.array([known.index(name) for name in names])[record.visits["stage"].T + np.array(first)[arms][:, None]]
+    return pa.DictionaryArray.from_arrays(pa.array(number.ravel(), type=pa.int32()), pa.array(known))
+
+
+def _moves(record: Record, arms: np.ndarray, study: Study) -> list[tuple[int, int, str, str]]:
+    """Moves between stages: place of the twin, number of the visit, event, reason."""
+    if "moved" not in record.visits:
+        return []
+    rules = [arm.rules for arm in study.trial.arms.values()]
+    found = []
+    for visit, twin in zip(*np.nonzero(record.visits["moved"]), strict=True):
+        rule = rules[arms[twin]][record.visits["moved"][visit, twin] - 1]
+        found.append((int(twin), int(visit), f"{MOVED}{rule.target}", str(rule)))
+    return found
+
+
+def _observations(
+    record: Record, ids: np.ndarray, arms: pa.Array, weeks: np.ndarray, disease: Disease, stages: pa.Array | None
+) -> pa.Table:
     """One row a twin and planned visit, twins in order; what was not seen is null."""
     visits, n = len(weeks), len(ids)
     seen = record.visits["seen"].T.ravel()
@@ -180,29 +211,41 @@ def _observations(record: Record, ids: np.ndarray, arms: pa.Array, weeks: np.nda
         fields.append(_field(name, values, endpoint.unit, endpoint.about))
     for name, about in (("on_treatment", "on study treatment up to here"), ("rescued", "on rescue treatment")):
         fields.append(_field(name, pa.array(record.visits[name].T.ravel()), "", about))
+    if stages is not None:
+        fields.append(_field("stage", stages, "", "stage of the arm up to here"))
     return _table(fields)
 
 
-def _events(status: Status, ids: np.ndarray, arms: pa.Array, weeks: np.ndarray) -> pa.Table:
-    """One row an intercurrent event, in the order of twins."""
+def _events(
+    record: Record, ids: np.ndarray, arms: pa.Array, weeks: np.ndarray, moves: list[tuple[int, int, str, str]]
+) -> pa.Table:
+    """One row an event, in the order of twins: intercurrent ones, moves to another stage, adverse events."""
+    status = record.status
     reasons = np.array(REASONS)[status.reason]
     kinds = (
-        ("treatment stopped", status.stopped, reasons),
-        ("left the study", status.left, reasons),
-        ("rescue started", status.rescue, np.full(len(ids), "lack of efficacy")),
+        (STOPPED, status.stopped, reasons),
+        (LEFT, status.left, reasons),
+        (RESCUED, status.rescue, np.full(len(ids), "lack of efficacy")),
     )
-    rows = sorted(
+    found = [
         (int(i), int(weeks[visit[i]]), order, kind, str(why[i]))
         for order, (kind, visit, why) in enumerate(kinds)
         for i in np.flatnonzero(visit != NEVER)
-    )
+    ]
+    found += [(twin, int(weeks[visit]), len(kinds), event, why) for twin, visit, event, why in moves]
+    found += [
+        (int(i), int(day[i] // DAYS), len(kinds) + 1, f"{ADVERSE}{kind}", "")
+        for kind, day in status.harms.day.items()
+        for i in np.flatnonzero(~np.isnan(day))
+    ]
+    rows = sorted(found)
     who = pa.array([row[0] for row in rows], type=pa.int64())
     return _table(
         [
             _field("twin", pa.array(ids).take(who), "", "number of the twin in its population"),
             _field("arm", arms.take(who), "", "randomised arm"),
-            _field("week", pa.array([row[1] for row in rows], type=pa.int16()), "week", "visit of the event"),
-            _field("event", pa.array([row[3] for row in rows], type=pa.string()), "", "intercurrent event"),
+            _field("week", pa.array([row[1] for row in rows], type=pa.int16()), "week", "visit or week of the event"),
+            _field("event", pa.array([row[3] for row in rows], type=pa.string()), "", "what happened"),
             _field("reason", pa.array([row[4] for row in rows], type=pa.string()), "", "why"),
         ]
     )

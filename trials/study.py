@@ -6,18 +6,12 @@ Weeks count from the first dose (baseline is week 0); one week is 7 days.
 
 import hashlib
 import json
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from .units import Dose
-
-
-def _week(week: int) -> int:
-    if not 0 <= week <= LAST_WEEK:
-        raise ValueError(f"week {week} is {'before baseline, week 0' if week < 0 else f'after week {LAST_WEEK}'}")
-    return week
+from .regimen import DAYS, Arm, Frozen, Name, Week, rising
+from .regimen import Course as Course
 
 
 def _shares(shares: dict[str, float]) -> dict[str, float]:
@@ -27,50 +21,9 @@ def _shares(shares: dict[str, float]) -> dict[str, float]:
     return shares
 
 
-LAST_WEEK = 520
-Week = Annotated[int, AfterValidator(_week)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 SLACK = 1e-6  # by which shares that must sum to 1 may miss it, as written decimals do
 Shares = Annotated[dict[str, Share], Field(min_length=1), AfterValidator(_shares)]
-
-
-class Frozen(BaseModel):
-    """Immutable; unknown keys are errors; numbers are numbers (no text, no yes/no)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
-
-
-class Course(Frozen):
-    """One treatment of an arm: doses at the listed weeks, then every `every` weeks while before `until`."""
-
-    treatment: Name
-    dose: Dose
-    weeks: tuple[Week, ...] = Field(min_length=1)
-    every: Annotated[int, Field(ge=1, le=52)] | None = None
-    until: Week | None = None
-
-    @model_validator(mode="after")
-    def ordered(self) -> "Course":
-        _rising(self.weeks, "weeks")
-        if (self.every is None) != (self.until is None):
-            raise ValueError("'every' and 'until' go together: give both, or neither")
-        if self.until is not None and self.until <= self.weeks[-1]:
-            raise ValueError(f"'until' (week {self.until}) must be later than the last listed week ({self.weeks[-1]})")
-        return self
-
-    def schedule(self) -> tuple[int, ...]:
-        """All weeks with a dose."""
-        if self.every is None or self.until is None:
-            return self.weeks
-        return self.weeks + tuple(range(self.weeks[-1] + self.every, self.until, self.every))
-
-
-class Arm(Frozen):
-    """A virtual arm. An empty regimen is placebo throughout."""
-
-    about: str = ""
-    regimen: tuple[Course, ...] = ()
 
 
 class Criterion(Frozen):
@@ -172,14 +125,14 @@ class Trial(Frozen):
     randomisation: Randomisation
     conduct: Conduct
     outcomes: tuple[Name, ...] = Field(min_length=1)
-    analyses: dict[Name, Analysis] = Field(min_length=1)
+    analyses: dict[Name, Analysis] = Field(default={})
 
     @field_validator("visits")
     @classmethod
     def baseline_first(cls, visits: tuple[int, ...]) -> tuple[int, ...]:
         if visits and visits[0] != 0:
             raise ValueError(f"the first visit must be baseline, week 0; got week {visits[0]}")
-        _rising(visits, "visits")
+        rising(visits, "visits")
         return visits
 
     @model_validator(mode="after")
@@ -204,14 +157,8 @@ class Trial(Frozen):
                 raise ValueError(f"analyses.{name}: compares {analysis.arm!r} with itself")
             if analysis.week not in self.visits or analysis.week == 0:
                 raise ValueError(f"analyses.{name}: week {analysis.week} is not a visit after baseline")
-        last = self.visits[-1]
         for name, arm in self.arms.items():
-            for course in arm.regimen:
-                if course.schedule()[-1] > last:
-                    raise ValueError(
-                        f"arms.{name}: a dose of {course.treatment} at week {course.schedule()[-1]}, "
-                        f"after the last visit (week {last})"
-                    )
+            _fits(name, arm, self.visits)
         return self
 
 
@@ -220,7 +167,7 @@ class Region(Frozen):
 
     share: Annotated[float, Field(gt=0, le=1)]
     sites: Annotated[int, Field(ge=1, le=2000)]
-    only: dict[Name, Criterion] = {}
+    only: dict[Name, Criterion] = Field(default={})
 
 
 class Recruitment(Frozen):
@@ -248,9 +195,9 @@ class Population(Frozen):
     source: Name
     size: Annotated[int, Field(ge=1, le=100_000_000)]
     match: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(/[a-z0-9_]+)?$", max_length=80)] | None = None
-    quotas: dict[Name, Shares] = {}
+    quotas: dict[Name, Shares] = Field(default={})
     recruitment: Recruitment | None = None
-    target: dict[Name, Shares] = {}
+    target: dict[Name, Shares] = Field(default={})
 
     @model_validator(mode="after")
     def one_mix(self) -> "Population":
@@ -266,12 +213,19 @@ class Population(Frozen):
         return self
 
 
+class Model(Frozen):
+    """With which numbers the disease's model computes: its estimates, or the `draw`-th draw of their uncertainty."""
+
+    draw: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
 class Study(Frozen):
     """The whole plan. Equal studies give equal bytes, wherever they run."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     population: Population
     trial: Trial
+    model: Model = Model()
 
     def fingerprint(self) -> str:
         """SHA-256 of the plan, by which a run knows its own study."""
@@ -289,10 +243,25 @@ def plain(study: Study) -> dict[str, Any]:
     return study.model_dump(mode="json", exclude_defaults=True)
 
 
-def _rising(weeks: tuple[int, ...], what: str) -> None:
-    for before, after in pairwise(weeks):
-        if after <= before:
-            raise ValueError(f"{what} must rise: week {after} comes after week {before}")
+def _fits(name: str, arm: Arm, visits: tuple[int, ...]) -> None:
+    """Raises a ValueError unless the arm's first stage ends, and its rules decide, within the trial.
+
+    Later stages may be cut short by the end of the trial: when they are entered is not known beforehand.
+    """
+    last = visits[-1]
+    for course in arm.opening():
+        day, end = course.dose_days()[-1], course.end()
+        if day > DAYS * last:
+            when = f"day {day}" if day % DAYS else f"week {day // DAYS}"
+            raise ValueError(f"arms.{name}: a dose of {course.treatment} at {when}, after the last visit (week {last})")
+        if course.times_a_day and end is not None and end > DAYS * last:
+            raise ValueError(f"arms.{name}: {course.treatment} goes on after the last visit (week {last})")
+    for number, rule in enumerate(arm.rules):
+        where = f"arms.{name}.rules.{number}"
+        if rule.at is not None and (rule.at not in visits or rule.at == 0):
+            raise ValueError(f"{where}: at: week {rule.at} is not a visit after baseline")
+        if rule.after is not None and rule.after >= last:
+            raise ValueError(f"{where}: after: there is no visit later than week {rule.after}")
 
 
 def _names(names: Any) -> str:

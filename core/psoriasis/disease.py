@@ -4,14 +4,22 @@ from jax import Array
 
 from ..disease import Disease, Evidence
 from ..engine.pharmacokinetics import Rates
-from .endpoints import ENDPOINTS, OUTCOMES, read
+from . import triggers
+from .endpoints import ENDPOINTS, OUTCOMES
 from .model import Individual, State, activity, drift, individual, signal, start
-from .treatments import PARAMETERS, TREATMENTS, number
+from .skin import read
+from .treatments import PARAMETERS, TREATMENTS, disposition, number
 
 
-def disposition(person: Individual) -> tuple[Rates, ...]:
-    """Pharmacokinetics of each slot."""
-    return tuple(drug.rates for drug in person.slots)
+def pharmacokinetics(person: Individual, day: Array, saturable: bool) -> tuple[Rates, ...]:
+    """Pharmacokinetics of each slot on a day, then of each kind of trigger."""
+    drugs = tuple(disposition(slot, day, saturable) for slot in person.slots)
+    return drugs + triggers.disposition(person.triggers)
+
+
+def disturb(keys: Array, person: Individual, day: Array) -> tuple[Array, ...]:
+    """What infections and stress that begin in the week of a day add, (people,) each."""
+    return triggers.impulses(keys, person.triggers, day)
 
 
 def observe(keys: Array, person: Individual, state: State, day: Array) -> dict[str, Array]:
@@ -61,6 +69,7 @@ PSORIASIS = Disease(
     start=start,
     signal=signal,
     drift=drift,
-    pharmacokinetics=disposition,
+    pharmacokinetics=pharmacokinetics,
     observe=observe,
+    disturb=disturb,
 )

@@ -12,6 +12,8 @@ from markupsafe import Markup
 
 from ...core.disease import Disease
 from .. import recruitment
+from ..regimen import DAYS
+from ..schedule import plans
 from ..study import Study, plain
 from . import curves, flow, forest, participants, schedule, sentences, tables, waterfall, words
 from .svg import Look, looks, style
@@ -89,8 +91,10 @@ def _identity(manifest: Mapping[str, Any], study: Study) -> dict[str, str]:
 
 
 def _first_dose(study: Study, arm: str) -> int | None:
-    weeks = [course.schedule()[0] for course in study.trial.arms[arm].regimen]
-    return min(weeks) if weeks else None
+    number = list(study.trial.arms).index(arm)
+    mine = [plan for plan in plans(study.trial) if plan.arm == number]
+    days = [plan.day + course.dose_days()[0] for plan in mine for course in plan.courses]
+    return min(days) // DAYS if days else None
 
 
 def _figures(

@@ -8,15 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ..events import ADVERSE, LEFT, MOVED, RESCUED, STOPPED
 from .svg import INK, RULE, SOFT, Drawing, Look, blank, drawing, measured, shortened
 from .words import count, plural, spaced
 
-STOPPED, LEFT, RESCUED = "treatment stopped", "left the study", "rescue started"
 _LINE, _PAD, _GAP = 18, 10, 16
 
 
 class ArmFlow(NamedTuple):
-    """What became of the twins of one arm."""
+    """What became of the twins of one arm. moved, harmed: at least once, to each stage, by each kind of event."""
 
     randomised: int
     dosed: int | None
@@ -26,6 +26,8 @@ class ArmFlow(NamedTuple):
     completed: int
     taken: int
     planned: int
+    moved: dict[str, int]
+    harmed: dict[str, int]
 
 
 class Flow(NamedTuple):
@@ -65,7 +67,14 @@ def _fate(twins: pd.DataFrame, events: pd.DataFrame) -> ArmFlow:
         completed=len(twins) - left,
         taken=int(taken.sum()),
         planned=int(planned.sum()),
+        moved=_of_kind(counts, MOVED),
+        harmed=_of_kind(counts, ADVERSE),
     )
+
+
+def _of_kind(counts: Mapping[str, int], head: str) -> dict[str, int]:
+    """Numbers of twins by what follows the head of an event's name."""
+    return {name.removeprefix(head): counts[name] for name in sorted(counts) if name.startswith(head)}
 
 
 def diagram(flow: Flow, arms: Mapping[str, Look], last_week: int, criteria: Mapping[str, str], rescue: bool) -> Drawing:
@@ -118,6 +127,7 @@ def _arm_lines(arm: ArmFlow, last_week: int, rescue: bool) -> list[str]:
     lines = [f"Allocated  {count(arm.randomised)}"]
     if arm.dosed is not None:
         lines.append(f"Took at least one dose  {count(arm.dosed)}")
+    lines += [f"Moved to {spaced(stage)}  {count(number)}" for stage, number in arm.moved.items()]
     lines.append(f"Stopped treatment  {count(sum(arm.stopped.values()))}")
     lines += [f"    {count(number)}  {reason}" for reason, number in arm.stopped.items()]
     if rescue or arm.rescued:
@@ -150,9 +160,13 @@ def flow_rows(flow: Flow, arms: Mapping[str, Look]) -> list[list[str]]:
     rows = [["Allocated", *(count(arm.randomised) for arm in chosen)]]
     rows.append(["Took at least one dose", *(_dosed(arm) for arm in chosen)])
     rows.append(["Doses taken of those planned", *(_doses(arm) for arm in chosen)])
+    for stage in sorted({stage for arm in chosen for stage in arm.moved}):
+        rows.append([f"Moved to {spaced(stage)}", *(count(arm.moved.get(stage, 0)) for arm in chosen)])
     rows.append(["Stopped treatment", *(count(sum(arm.stopped.values())) for arm in chosen)])
     rows += [[f"… {reason}", *(count(arm.stopped.get(reason, 0)) for arm in chosen)] for reason in reasons]
     rows.append(["Started rescue", *(count(arm.rescued) for arm in chosen)])
+    for kind in sorted({kind for arm in chosen for kind in arm.harmed}):
+        rows.append([f"Adverse event: {kind}", *(count(arm.harmed.get(kind, 0)) for arm in chosen)])
     rows.append(["Left the study", *(count(arm.left) for arm in chosen)])
     rows.append(["In the study to the last visit", *(count(arm.completed) for arm in chosen)])
     return rows

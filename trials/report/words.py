@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterable
 
 from ...core.disease import Disease, Outcome
-from ..study import Arm, Course, Criterion, Stratum, Study
+from ..regimen import Arm, Course, Move
+from ..study import Criterion, Stratum, Study
+from ..units import Amount
 
 MINUS, TIMES, NOTHING = "\u2212", "\u00d7", "\u2013"
 DIFFERENCES = ("risk difference", "common risk difference")
@@ -160,24 +162,92 @@ def stratum(factor: Stratum, about: str, unit: str) -> str:
     return f"{about} (above {plain_number(factor.above)}{units(unit)} or not)"
 
 
-def dose(milligrams: float) -> str:
+def dose(amount: Amount) -> str:
     """A dose in the unit that keeps it readable."""
-    return f"{milligrams:.12g} mg" if milligrams >= 0.1 else f"{milligrams * 1000:.12g} µg"
+    if amount.unit == "mg" and amount.value < 0.1:
+        return f"{amount.value * 1000:.12g} µg"
+    if amount.unit == "application":
+        return plural(round(amount.value), "application") if amount.value == round(amount.value) else str(amount)
+    return str(amount).replace("cm2", "cm²")
+
+
+def amounts(course: Course) -> str:
+    """`100 mg`, `45 mg up to 100 kg, 90 mg above`, `0.4 J/cm² to 2 J/cm², by session`."""
+    if course.tiers:
+        parts = [
+            f"{dose(tier.dose)} up to {tier.up_to:g} kg" if tier.up_to is not None else f"{dose(tier.dose)} above"
+            for tier in course.tiers
+        ]
+        return ", ".join(parts)
+    if course.doses:
+        low, high = min(course.doses), max(course.doses)
+        return f"{dose(low)} to {dose(high)}, by session" if low != high else dose(low)
+    given = dose(course.amounts()[0])
+    if course.raise_by is None:
+        return given
+    limit = f" to at most {dose(course.at_most)}" if course.at_most else ""
+    return f"{given}, raised by {percent(course.raise_by, 0)} each {course.raise_each}{limit}"
+
+
+def brief(course: Course) -> str:
+    """`100 mg`, `45 mg or 90 mg`, `from 0.4 J/cm²`: the doses where there is little room."""
+    if course.raise_by is not None or len(course.doses) > 1:
+        return f"from {dose(course.amounts()[0])}"
+    return listed((dose(amount) for amount in course.amounts()), "or")
+
+
+def when(course: Course) -> str:
+    """`at weeks 0 and 4, then every 8 weeks (last dose week 44)`, `twice a day from week 0 until week 16`."""
+    listed_days = [f"day {day}" for day in course.days]
+    weeks = f"week{'s' if len(course.weeks) > 1 else ''} {listed(str(week) for week in course.weeks)}"
+    start = listed(listed_days) if listed_days else weeks
+    for number, rhythm in (
+        (course.times_a_day, f"{_times(course.times_a_day)} a day"),
+        (course.times_a_week, f"{_times(course.times_a_week)} a week"),
+        (course.sessions_a_week, f"in {plural(course.sessions_a_week or 0, 'session')} a week"),
+    ):
+        if number is not None:
+            return f"{rhythm} from {start} {_end(course)}"
+    if course.every is None:
+        return f"at {start}"
+    rhythm = "every week" if course.every == 1 else f"every {course.every} weeks"
+    return f"at {start}, then {rhythm} (last dose week {course.schedule()[-1]})"
+
+
+def _times(number: int | None) -> str:
+    return {1: "once", 2: "twice"}.get(number or 0, f"{number} times")
+
+
+def _end(course: Course) -> str:
+    if course.until is not None:
+        return f"until week {course.until}"
+    if course.until_day is not None:
+        return f"until day {course.until_day}"
+    return f"({plural(len(course.doses), 'session')})"
 
 
 def course(course: Course) -> str:
     """`guselkumab 100 mg at weeks 0 and 4, then every 8 weeks until week 48`."""
-    weeks = f"week{'s' if len(course.weeks) > 1 else ''} {listed(str(week) for week in course.weeks)}"
-    text = f"{spaced(course.treatment)} {dose(course.dose)} at {weeks}"
-    if course.every is None:
-        return text
-    rhythm = "every week" if course.every == 1 else f"every {course.every} weeks"
-    return f"{text}, then {rhythm} (last dose week {course.schedule()[-1]})"
+    return f"{spaced(course.treatment)} {amounts(course)} {when(course)}"
 
 
 def regimen(arm: Arm) -> str:
-    """All courses of an arm."""
-    return "; ".join(course(item) for item in arm.regimen) or "placebo throughout"
+    """All courses of an arm; of an arm with stages, those of each stage, and who goes there."""
+    if not arm.stages:
+        return "; ".join(course(item) for item in arm.regimen) or "placebo throughout"
+    told = []
+    for name, stage in arm.stages.items():
+        rules = listed((_rule(rule) for rule in arm.rules if rule.target == name), "or")
+        given = "; ".join(course(item) for item in stage.regimen) or "no treatment"
+        told.append(f"{spaced(name)}{f' ({rules})' if rules != NOTHING else ''}: {given}")
+    return ". Stage ".join([f"stage {told[0]}", *told[1:]])
+
+
+def _rule(rule: Move) -> str:
+    who = f"{percent(rule.share, 0)} of those" if rule.share < 1 else "those"
+    why = f" with {rule.reached}" if rule.reached else f" without {rule.missed}" if rule.missed else ""
+    time = f"at week {rule.at}" if rule.at is not None else f"at visits after week {rule.after}"
+    return f"{who}{why} {time}, from {spaced(rule.source)}"
 
 
 def primary_week(study: Study) -> int:

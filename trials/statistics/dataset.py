@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ...core.disease import Outcome
+from ..events import ADVERSE, INTERCURRENT, MOVED
 
-EVENTS = ("treatment stopped", "left the study", "rescue started")
 STRATEGIES = ("composite", "treatment_policy", "while_on_treatment")
-FRAME = ("twin", "arm", "week", "seen", "on_treatment", "rescued")
+FRAME = ("twin", "arm", "week", "seen", "on_treatment", "rescued", "stage")
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,10 @@ def _derive(outcome: Outcome, now: Mapping[str, np.ndarray], baseline: Mapping[s
 
 
 def _first_event(index: pd.Index, events: pd.DataFrame) -> np.ndarray:
-    unknown = sorted(set(events["event"].unique()) - set(EVENTS))
+    events = events.loc[~events["event"].astype(str).str.startswith((MOVED, ADVERSE))]  # these are part of the plan
+    unknown = sorted(set(events["event"].unique()) - set(INTERCURRENT))
     if unknown:
-        raise ValueError(f"events: {unknown[0]!r} is none of {', '.join(EVENTS)}")
+        raise ValueError(f"events: {unknown[0]!r} is none of {', '.join(INTERCURRENT)}")
     first = np.full(len(index), np.inf)
     np.minimum.at(first, _places(index, events["twin"], "events"), events["week"].to_numpy(float))
     return first

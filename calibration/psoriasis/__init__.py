@@ -1,0 +1,1 @@
+"""Psoriasis: the published evidence, the estimates drawn from it, and their validation."""

@@ -1,0 +1,1 @@
+"""The published evidence on treatments of psoriasis, as tables of the project."""
