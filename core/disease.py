@@ -34,6 +34,8 @@ class Outcome:
 
     A responder outcome is 0 or 1, a continuous one has a unit. Only what NumPy and JAX arrays share is used, since the
     conduct of the trial asks for outcomes within the simulation.
+
+    of: whom the outcome is about, by what is measured at baseline; NaN in all others, whom analyses leave out.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Outcome:
     kind: Literal["responder", "continuous"]
     unit: str
     derive: Callable[[Columns, Columns], Any]
+    of: Callable[[Columns], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,13 @@ class Disease:
     drift(person, state, signal) -> time derivative of the state, 1/day.
     pharmacokinetics(person, day, saturable) -> `core.engine.pharmacokinetics.Rates` on a day of each slot, then of each
       disturbance; with saturable elimination only where a study asks for it.
-    observe(keys, person, state, day) -> endpoints of one visit; keys, one a person and visit.
+    observe(keys, person, state, day, details) -> endpoints of one visit, those that are details only where a study asks
+      for them; keys, one a person and visit.
     disturb(keys, person, day) -> impulses, (people,) each, of the triggers (infections, stress) that begin on a day;
       asked on whole weeks, and followed like doses, each in a slot after those of the drugs.
-    adverse(person, treated) -> hazard of each kind of adverse event, 1/day, (people,); treated (slots, people): on the
-      drug of that slot now.
+    harms: kinds of adverse events, in words.
+    adverse(person, treated) -> hazard of each of these kinds, 1/day, (people,); treated (slots, people): on the drug of
+      that slot now.
     draw(k) -> the numbers of the k-th draw of the parameters' uncertainty, by their names; None if it is not known.
     """
 
@@ -124,5 +129,6 @@ class Disease:
     pharmacokinetics: Callable[..., tuple[Rates, ...]]
     observe: Callable[..., dict[str, Array]]
     disturb: Callable[..., tuple[Array, ...]] = undisturbed
+    harms: Mapping[str, str] = field(default_factory=dict)
     adverse: Callable[..., dict[str, Array]] = harmless
     draw: Callable[[int], Mapping[str, float]] | None = None

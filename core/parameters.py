@@ -30,6 +30,16 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Uncertainty:
+    """How well an estimate is known: standard deviation `sd` on a `scale` (log, logit), and the one before the data,
+    `prior_sd`."""
+
+    scale: str
+    sd: float
+    prior_sd: float
+
+
+@dataclass(frozen=True)
 class Parameter:
     """One number of a model."""
 
@@ -41,6 +51,8 @@ class Parameter:
     source: str
     spread: Spread | None = None
     note: str = ""
+    uncertainty: Uncertainty | None = None
+    spread_uncertainty: Uncertainty | None = None
 
 
 class Table(Mapping[str, Parameter]):
@@ -138,8 +150,10 @@ def _parameter(name: str, leaf: Mapping[str, Any], where: str) -> Parameter:
         raise ValueError(f"{where}: lacks {', '.join(sorted(missing))}")
     if leaf["status"] not in STATUSES:
         raise ValueError(f"{where}: status {leaf['status']!r} is none of {', '.join(STATUSES)}")
-    rest = {key: item for key, item in leaf.items() if key not in ("value", "spread")}
+    known = ("uncertainty", "spread_uncertainty")
+    rest = {key: item for key, item in leaf.items() if key not in ("value", "spread", *known)}
     try:
+        rest |= {key: Uncertainty(**leaf[key]) for key in known if key in leaf}
         return Parameter(name=name, value=float(leaf["value"]), spread=_spread(leaf.get("spread"), where), **rest)
     except TypeError as error:
         raise ValueError(f"{where}: {error}") from None

@@ -29,6 +29,7 @@ QUIET = {
     "conduct__missed_visit": 0.0,
     "conduct__rescue": None,
 }
+BRODALUMAB = {"treatment": "brodalumab", "dose": "210 mg", "weeks": [0, 1, 2], "every": 2, "until": 12}
 
 
 def followed(**changes):
@@ -219,6 +220,20 @@ def test_the_tuned_mesh_meets_its_tolerance_on_other_twins_too():
     assert accuracy.error <= numerics.TOLERANCE
     others = np.arange(5000, 5000 + numerics.PROBE)
     assert numerics.check(plan, PSORIASIS, root(1), others, others % 3, accuracy.scale) < 3 * numerics.TOLERANCE
+
+
+def test_the_error_is_the_largest_or_with_a_saturable_drug_the_mean_of_the_worst_arm(monkeypatch):
+    coarse, fine = np.ones((3, 6, 4)), np.ones((3, 6, 4))
+    coarse[1, 2] = [1.0, 1.002, 1.003, 0.999]  # of arms 0, 0, 1, 1: means 0.001 and 0.002
+    coarse[2, 5, 0], fine[2, 5, 0] = 0.0, 1e-5  # of what is next to nothing only the size counts
+    monkeypatch.setattr(numerics, "_states", lambda *rest: coarse if rest[-1] == 1.0 else fine)
+    usual, brodalumab = study(), study(arms__guselkumab__regimen=[BRODALUMAB])
+    of = (PSORIASIS, root(1), np.arange(4), np.array([0, 0, 1, 1]), 1.0)
+    assert numerics.check(usual, *of) == pytest.approx(0.003)
+    assert numerics.check(brodalumab, *of) == pytest.approx(0.002)
+    assert numerics.tolerance(usual, PSORIASIS) < numerics.tolerance(brodalumab, PSORIASIS)
+    assert "mean" not in numerics.measure(usual, PSORIASIS)
+    assert "mean over the twins of an arm" in numerics.measure(brodalumab, PSORIASIS)
 
 
 def test_doses_of_all_arms_stand_on_one_time_line():

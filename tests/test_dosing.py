@@ -46,7 +46,7 @@ def plan(*arms, visits=tuple(range(13)), disease="toy", **parts):
         "disease": disease,
         "arms": named,
         "visits": visits,
-        "eligibility": {},
+        "eligibility": parts.get("eligibility", {}),
         "randomisation": {"allocation": dict.fromkeys(named, 1), "block_size": len(named)},
         "conduct": {
             "adherence": {"probability": parts.get("adherence", 1 - 1e-12), "spread": 0},
@@ -54,6 +54,8 @@ def plan(*arms, visits=tuple(range(13)), disease="toy", **parts):
             "missed_visit": parts.get("missed_visit", 0),
         },
         "outcomes": ["odd"],
+        "analyses": parts.get("analyses", {}),
+        "details": parts.get("details", False),
     }
     rest = {key: parts[key] for key in ("model",) if key in parts}
     return Study.model_validate({"seed": 3, "population": {"source": "weighed", "size": 10}, "trial": trial, **rest})
@@ -375,6 +377,28 @@ def test_a_saturable_drug_is_told_to_the_kernel():
     np.testing.assert_allclose(total(followed(asked)), np.where(IDS % 2, 10, 1), rtol=1e-3)
 
 
+def test_details_are_recorded_where_a_study_asks_for_them_alone():
+    plain = plan(one(dose="1 mg", weeks=[0]))
+    asked = plan(one(dose="1 mg", weeks=[0]), details=True)
+    without, told = (tables(p, IDS)["observations"] for p in (plain, asked))
+    np.testing.assert_array_equal(told.half, told.total / 2)
+    pd.testing.assert_frame_equal(told.drop(columns="half"), without)
+    assert "details" not in canonical(plain)  # a study of before keeps its fingerprint
+
+
+def test_a_detail_selects_nobody():
+    trial = plan(one(dose="1 mg", weeks=[0]), details=True, eligibility={"half": {"min": 1}})
+    assert problems(trial)[0].startswith("trial.eligibility.half: no such attribute or measurement")
+
+
+def test_an_analysis_may_adjust_for_a_detail_that_is_recorded():
+    analysis = {"outcome": "odd", "week": 12, "arm": "arm0", "comparator": "arm1", "method": "logistic"}
+    for details, wrong in ((False, ["analyses.a.covariates: no covariate 'baseline_half'"]), (True, [])):
+        shots = (one(dose="1 mg", weeks=[0]), one(dose="2 mg", weeks=[0]))
+        asked = plan(*shots, details=details, analyses={"a": analysis | {"covariates": ["baseline_half"]}})
+        assert [text.split(";")[0] for text in problems(asked)] == wrong
+
+
 # Triggers and harms
 
 
@@ -505,14 +529,14 @@ def test_the_table_of_doses_names_the_stage_and_its_clock():
     ]
 
 
-def test_the_flow_counts_a_twin_once_for_each_stage_and_kind():
+def test_the_flow_counts_a_twin_once_for_each_stage():
     twins = pd.DataFrame({"twin": [0, 1], "arm": "a", "doses_planned": 1, "doses_taken": 1})
     rows = [(0, "moved to b"), (0, "moved to b"), (1, "moved to b"), (1, "adverse event: rash")]
     events = pd.DataFrame(
         [(twin, "a", 4, event, "") for twin, event in rows], columns=["twin", "arm", "week", "event", "reason"]
     )
     found = flow.tally(["a"], [], twins, events, {}).arms["a"]
-    assert (found.moved, found.harmed, found.stopped) == ({"b": 2}, {"rash": 1}, {})
+    assert (found.moved, found.stopped) == ({"b": 2}, {})
 
 
 # Mistakes

@@ -193,3 +193,13 @@ def test_response_curves_do_not_depend_on_what_else_is_simulated(curves):
     again = response_curves(dict(PARAMETERS.numbers()), seed=2, people=2000)
     for name in RESPONSES:
         np.testing.assert_array_equal(again[name], curves[name])
+
+
+def test_an_outcome_of_some_people_has_no_value_in_others():
+    some = {name: o for name, o in OUTCOMES.items() if o.of is not None}
+    assert set(some) == {"itch_response"}
+    now, before = (jax.tree.map(np.asarray, visit(k)) for k in (0.1, 1.0))
+    for outcome in some.values():
+        about = outcome.of(before)
+        assert 0 < about.mean() < 1
+        np.testing.assert_array_equal(np.isnan(outcome.derive(now, before)), ~about)

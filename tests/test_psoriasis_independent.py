@@ -122,7 +122,6 @@ def test_states_agree_with_an_adaptive_implicit_solver(case):
 def test_states_agree_with_the_equations_written_out_for_one_person():
     """scipy's LSODA on plain Python equations and on pharmacokinetics as differential equations."""
     p = {name.removeprefix("model."): q.value for name, q in PARAMETERS.items() if name.startswith("model.")}
-    steepness = PARAMETERS.value("sensitivity.steepness")
     person, who = someone("adalimumab"), 4
     drug = {
         name: float(getattr(person.slots[0], name)[who]) for name in ("absorption", "clearance", "volume", "onset")
@@ -133,8 +132,9 @@ def test_states_agree_with_the_equations_written_out_for_one_person():
     def right(t, y):
         depot, centre, D, N_, M, T, K, L = y
         c = max(centre, 0.0) / drug["volume"]
-        left = 1 - c**steepness / (c**steepness + drug["half"] ** steepness)
+        left = drug["half"] / (c + drug["half"])
         S23 = free + (1 - free) * D
+        plaque = T * (p["tnf_free_plaque"] + (1 - p["tnf_free_plaque"]) * N_)
         return [
             -drug["absorption"] * depot,
             drug["absorption"] * depot - drug["clearance"] * c,
@@ -143,7 +143,7 @@ def test_states_agree_with_the_equations_written_out_for_one_person():
             p["tnf_rate"] * ((0.5 * D + 0.5 * K) * left - N_),
             p["memory_rate"] * (p["memory_floor"] + (1 - p["memory_floor"]) * S23 - M),
             p["t17_rate"] * (M * S23 - T),
-            rate * (T * (p["tnf_free_plaque"] + (1 - p["tnf_free_plaque"]) * N_) - K),
+            rate * ((plaque if plaque < 1 else 2 - 1 / plaque) - K),
             (K - L) / p["itch_lag"],
         ]
 

@@ -7,19 +7,28 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cutis.core.psoriasis.safety import HUNDRED_YEARS, KINDS, SAFETY, hazards
-from cutis.core.psoriasis.treatments import NAMES, number
+from cutis.core.keys import people, root
+from cutis.core.psoriasis.disease import PSORIASIS
+from cutis.core.psoriasis.model import individual
+from cutis.core.psoriasis.safety import HUNDRED_YEARS, KINDS, hazards
+from cutis.core.psoriasis.treatments import NAMES, PARAMETERS, number
+from cutis.population.sample import POPULATIONS, sample
+
+THETA = jax.tree.map(jnp.asarray, PARAMETERS.numbers())
+SAFETY = {name: parameter for name, parameter in PARAMETERS.items() if name.split(".")[0] in KINDS}
 
 
 def rates(*drugs, treated=None):
     """Hazards of one person in events per 100 years."""
     numbers = jnp.array([[number(name)] if name else [0] for name in drugs], dtype="int64").reshape(len(drugs), 1)
     on = jnp.ones(numbers.shape, bool) if treated is None else jnp.asarray(treated).reshape(len(drugs), 1)
-    return {kind: float(hazard[0]) * HUNDRED_YEARS for kind, hazard in jax.jit(hazards)(numbers, on).items()}
+    return {
+        kind: float(hazard[0]) * HUNDRED_YEARS for kind, hazard in jax.jit(hazards)(tuple(numbers), on, THETA).items()
+    }
 
 
 def background(kind):
-    return SAFETY.value(f"{kind}.background")
+    return PARAMETERS.value(f"{kind}.background")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -32,7 +41,7 @@ def test_people_on_no_drug_have_the_background(kind):
 def test_a_drug_brings_its_rate_less_that_of_its_control(name):
     kind, drug, _ = name.split(".")
     control = f"{kind}.{drug}.control"
-    excess = SAFETY.value(name) - (SAFETY.value(control) if control in SAFETY else background(kind))
+    excess = PARAMETERS.value(name) - (PARAMETERS.value(control) if control in SAFETY else background(kind))
     assert rates(drug)[kind] == pytest.approx(background(kind) + excess)
 
 
@@ -61,7 +70,7 @@ def test_no_hazard_is_below_zero():
 
 def test_people_are_told_apart():
     drugs = jnp.array([[number("ixekizumab"), 0, number("ixekizumab")]], dtype="int64")
-    got = hazards(drugs, jnp.array([[True, True, False]]))["candidiasis"]
+    got = hazards(drugs, jnp.array([[True, True, False]]), THETA)["candidiasis"]
     assert got[0] > got[1] == got[2]
 
 
@@ -84,12 +93,25 @@ def test_il_17_inhibitors_bring_candida_and_the_receptor_of_both_most():
     ],
 )
 def test_rates_of_reactions_give_back_the_published_shares(name, share, weeks):
-    rate = SAFETY.value(f"injection_site_reaction.{name}") / HUNDRED_YEARS
+    rate = PARAMETERS.value(f"injection_site_reaction.{name}") / HUNDRED_YEARS
     assert -math.expm1(-rate * 7 * weeks) == pytest.approx(share, rel=0.02)
 
 
 def test_hazards_are_shares_a_day_of_all_people():
-    got = hazards(jnp.zeros((1, 5), dtype="int64"), jnp.ones((1, 5), bool))
+    got = hazards((), jnp.ones((0, 5), bool), THETA)  # of a trial without any treatment
     for hazard in got.values():
         assert hazard.shape == (5,)
         assert np.all((np.asarray(hazard) > 0) & (np.asarray(hazard) < 0.01))
+
+
+def test_a_person_has_the_hazards_of_the_drugs_of_its_slots():
+    ids = jnp.arange(4)
+    drugs = jnp.array([[number("ixekizumab")] * 4, [0, 0, number("infliximab"), number("infliximab")]])
+    twins = sample(POPULATIONS["psoriasis_moderate_severe"], root(2), ids)
+    someone = jax.jit(individual)(people(root(2), ids), twins, drugs, THETA)
+    on = jnp.array([[True, False, True, False], [True, True, True, True]])
+    got = PSORIASIS.adverse(someone, on)
+    assert set(got) == set(KINDS)
+    for kind, hazard in got.items():
+        alone = [rates("ixekizumab"), rates(""), rates("ixekizumab", "infliximab"), rates("infliximab")]
+        np.testing.assert_allclose(hazard * HUNDRED_YEARS, [one[kind] for one in alone], rtol=1e-12)

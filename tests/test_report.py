@@ -70,7 +70,7 @@ def disease() -> Disease:
             "change": Outcome("change", "change of redness", "continuous", "%", change),
         },
         "evidence": Evidence(("One old trial.",), ("Nothing yet.",), ("Glow of the toes is not modelled.",)),
-        "lack_of_efficacy": "relief", "waterfall": "change",
+        "lack_of_efficacy": "relief", "waterfall": "change", "harms": {},
     }  # fmt: skip
     return Disease(**dict.fromkeys((field.name for field in fields(Disease)), nothing) | described)
 
@@ -324,6 +324,20 @@ def test_the_text_of_the_sealed_study_is_shown_when_the_run_has_it(run: Run, tmp
 def test_a_trial_without_any_event(run: Run) -> None:
     rows = {row[0]: row[1:] for row in Page(run._replace(events=run.events.iloc[:0]).html()).rows if row}
     assert rows["Left the study"] == ["0", "0"]
+
+
+def test_adverse_events_have_a_section_where_the_disease_knows_any(run: Run) -> None:
+    assert "harms" not in Page(run.html()).ids
+    rows = [(0, "lumen", 2, "adverse event: dazzle", "")]
+    events = pd.concat([run.events, pd.DataFrame(rows, columns=list(run.events))], ignore_index=True)
+    known = replace(run.disease, harms={"dazzle": "dazzle", "burn": "burn of the skin"})
+    page = Page(run._replace(disease=known, events=events).html())
+    assert "harms" in page.ids
+    assert "harms" in page.targets
+    told = {row[0]: row[1:] for row in page.rows if row}
+    assert [cell.split(" ")[0] for cell in told["Dazzle"]] == ["1", "0"]
+    assert told["Burn of the skin"] == ["0 (0.0)", "0 (0.0)"]
+    assert "they are no finding of this trial" in page.text
 
 
 def test_a_trial_with_one_arm(run: Run) -> None:

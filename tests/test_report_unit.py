@@ -3,10 +3,11 @@
 import math
 from itertools import pairwise
 
+import pandas as pd
 import pytest
 from markupsafe import Markup
 
-from cutis.trials.report import curves, svg, words
+from cutis.trials.report import curves, harms, svg, words
 from cutis.trials.statistics.result import Result
 from cutis.trials.study import Arm, Course, Criterion, Stratum
 
@@ -120,3 +121,33 @@ def test_names_at_the_ends_of_lines_never_overlap() -> None:
 def svg_y(text: Markup, end: str) -> float:
     tag = str(text)[: str(text).index(end)].rpartition("<text")[2]
     return float(tag.partition(' y="')[2].partition('"')[0])
+
+
+def test_adverse_events_are_counted_once_a_twin_in_the_time_at_risk() -> None:
+    """Of arm a one twin had a rash in week 10, one left at week 26, the third stayed to week 52."""
+    twins = pd.DataFrame({"twin": [7, 8, 9, 10], "arm": ["a", "a", "a", "b"]})
+    rows = [
+        (7, 10, "adverse event: rash"),
+        (7, 30, "adverse event: rash"),
+        (8, 26, "left the study"),
+        (9, 4, "treatment stopped"),
+        (10, 0, "moved to rash"),
+    ]
+    events = pd.DataFrame(rows, columns=["twin", "week", "event"])
+    kinds = {"rash": "rash", "cold": "common cold"}
+    found = harms.tally(["a", "b", "empty"], kinds, twins, events, 52)
+    years = 365.25 / 7
+    assert found["a"]["rash"] == (1, pytest.approx((10.5 + 26 + 52) / years))
+    assert found["a"]["cold"] == (0, pytest.approx((52 + 26 + 52) / years))
+    assert found["b"]["rash"] == (0, pytest.approx(52 / years))
+    assert harms.rows(found, kinds) == [
+        ["Rash", f"1 ({100 * years / 88.5:.1f})", "0 (0.0)", "0 (no time at risk)"],
+        ["Common cold", "0 (0.0)", "0 (0.0)", "0 (no time at risk)"],
+    ]
+
+
+def test_an_event_after_leaving_adds_no_time() -> None:
+    twins = pd.DataFrame({"twin": [1], "arm": ["a"]})
+    rows = [(1, 12, "left the study"), (1, 12, "adverse event: rash")]
+    found = harms.tally(["a"], {"rash": "rash"}, twins, pd.DataFrame(rows, columns=["twin", "week", "event"]), 52)
+    assert found["a"]["rash"] == (1, pytest.approx(12 * 7 / 365.25))

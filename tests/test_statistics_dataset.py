@@ -206,3 +206,36 @@ def test_hundred_thousand_twins_take_seconds():
     for strategy in ("composite", "treatment_policy", "while_on_treatment"):
         analysis_table(twins, data, events, PASI50, 26, strategy)
     assert time.perf_counter() - start < 20
+
+
+def severe(baseline):
+    return baseline["pasi"] >= 15
+
+
+def halved_if_severe(now, baseline):
+    return np.where(severe(baseline), halved(now, baseline), np.nan)
+
+
+SEVERE = Outcome("severe", "in severe cases", "responder", "", halved_if_severe, severe)
+
+
+@pytest.mark.parametrize("intercurrent", ["composite", "treatment_policy", "while_on_treatment"])
+def test_people_whom_an_outcome_is_not_about_are_left_out_and_not_missing(intercurrent):
+    """Neither their values nor their intercurrent events count; the others are as if it were about all."""
+    seen = observations()
+    seen.loc[(seen["week"] == 0) & seen["twin"].isin([11, 12, 16]), "pasi"] = 14.0
+    everyone, some = (
+        analysis_table(TWINS, seen, EVENTS, outcome, 12, intercurrent).set_index("twin") for outcome in (PASI50, SEVERE)
+    )
+    for twin in (11, 12, 16):
+        assert np.isnan(some.loc[twin, "value"])
+        assert not some.loc[twin, "missing"]
+    others = ["value", "missing"]
+    pd.testing.assert_frame_equal(some.loc[[13, 14, 15], others], everyone.loc[[13, 14, 15], others])
+
+
+def test_people_whose_baseline_is_not_known_belong_to_nobody_in_particular():
+    seen = observations()
+    seen.loc[(seen["week"] == 0) & (seen["twin"] == 11), ["pasi", "seen"]] = np.nan, False
+    found = analysis_table(TWINS, seen, EVENTS, SEVERE, 12, "composite").set_index("twin")
+    assert np.isnan(found.loc[11, "value"])

@@ -49,10 +49,11 @@ def drift(person, state, signal):
     return LEAVING * drug, LEAVING * drug - FORGETTING * level, LEAVING * strike
 
 
-def observe(keys, person, state, day):
+def observe(keys, person, state, day, details):
     total, level, struck = state
     third = jnp.where(person["number"] % 3 == 0, jnp.nan, 1.0)
-    return {"total": total, "level": level, "struck": struck, "odd": person["number"] % 2, "third": third}
+    whole = {"total": total, "level": level, "struck": struck, "odd": person["number"] % 2, "third": third}
+    return whole | {"half": total / 2} if details else whole
 
 
 def _responder(name, derive):
@@ -81,7 +82,9 @@ TOY = Disease(
     attributes=("number", "weight", "med"),
     parameters=PARAMETERS,
     treatments=TREATMENTS,
-    endpoints={n: Endpoint(n, n, "1", 0, 1e9) for n in ("total", "level", "struck", "odd", "third")},
+    endpoints={
+        n: Endpoint(n, n, "1", 0, 1e9, detail=n == "half") for n in ("total", "level", "struck", "odd", "third", "half")
+    },
     outcomes=OUTCOMES,
     evidence=Evidence((), (), ()),
     lack_of_efficacy="odd",
@@ -117,6 +120,7 @@ TROUBLED = dataclasses.replace(
     name="troubled",
     pharmacokinetics=struck,
     disturb=strike,
+    harms={"rash": "rash", "cold": "common cold"},
     adverse=rash,
     draw=lambda k: {"speed": 1.0 + k},
 )

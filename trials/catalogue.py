@@ -42,7 +42,8 @@ def _models() -> Iterator[str]:
 def _endpoints() -> Iterator[str]:
     for disease in DISEASES.values():
         for endpoint in disease.endpoints.values():
-            yield f"{disease.name}  {endpoint.name}  {endpoint.about} ({endpoint.low:g} to {endpoint.high:g})"
+            when = ", with details: true" if endpoint.detail else ""
+            yield f"{disease.name}  {endpoint.name}  {endpoint.about} ({endpoint.low:g} to {endpoint.high:g}){when}"
         for outcome in disease.outcomes.values():
             yield f"{disease.name}  {outcome.name}  {outcome.about} [{outcome.kind}]"
 

@@ -124,7 +124,7 @@ def _criteria(where: str, criteria: Mapping[str, Criterion], disease: Disease, s
     """Tries every criterion on an empty cohort, so that sampling itself cannot fail on one."""
     kinds = {"yes/no": bool, "category": np.int64, "grade": np.int64, "number": np.float64}
     columns = {name: np.zeros(0, dtype=kinds[a.kind]) for name, a in source.attributes.items()}
-    columns |= {name: np.zeros(0) for name in disease.endpoints}
+    columns |= {name: np.zeros(0) for name, endpoint in disease.endpoints.items() if not endpoint.detail}
     levels = categories(source.attributes)
     for name, criterion in criteria.items():
         if name not in columns:

@@ -141,6 +141,44 @@ def list_(
             print(line)
 
 
+Disease = Annotated[str, typer.Argument(metavar="DISEASE", help="psoriasis")]
+Quick = Annotated[bool, typer.Option("--quick", help="a try with few twins that only shows that all works")]
+
+
+@app.command()
+def calibrate(
+    disease: Disease,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="out=FOLDER")] = None,
+    quick: Quick = False,
+) -> None:
+    """Estimate a disease's parameters from published trials; the package's own files stay as they are.
+
+    cutis calibrate psoriasis out=calibrations/mine
+    """
+    with _plainly():
+        from . import calibration
+
+        for line in calibration.calibrate(disease, words or [], quick, partial(print, file=sys.stderr, flush=True)):
+            print(line)
+
+
+@app.command()
+def validate(
+    disease: Disease,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="out=FOLDER folds=10")] = None,
+    quick: Quick = False,
+) -> None:
+    """Predict published trials that the fit has not seen; exit code 3 if a criterion is missed.
+
+    cutis validate psoriasis out=validations/mine folds=10
+    """
+    with _plainly():
+        from . import calibration
+
+        for line in calibration.validate(disease, words or [], quick, partial(print, file=sys.stderr, flush=True)):
+            print(line)
+
+
 @people.command()
 def sample(
     source: Source,

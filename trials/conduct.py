@@ -92,9 +92,9 @@ class Record(NamedTuple):
 
 
 @cache
-def kernel(disease: str, source: str):
+def kernel(disease: str, source: str, details: bool = False):
     """The compiled simulation `(key, ids, arms, protocol, theta) -> Record` of a disease and a population."""
-    return jax.jit(partial(simulate, disease, source))
+    return jax.jit(partial(simulate, disease, source, details))
 
 
 @cache
@@ -111,15 +111,23 @@ def screen(
     nobody = jnp.zeros((0, ids.shape[0]), dtype="int64")
     person = told.individual(keys, twins, nobody, theta)
     at = jax.vmap(lambda k: stream(k, "screening"))(keys)
-    return twins, told.observe(at, person, told.start(person), jnp.asarray(0.0))
+    return twins, told.observe(at, person, told.start(person), jnp.asarray(0.0), False)
 
 
 def simulate(
-    disease: str, source: str, key: Array, ids: Array, arms: Array, protocol: Protocol, theta: dict[str, Array]
+    disease: str,
+    source: str,
+    details: bool,
+    key: Array,
+    ids: Array,
+    arms: Array,
+    protocol: Protocol,
+    theta: dict[str, Array],
 ) -> Record:
     """Follow twins through the arms they were randomised to.
 
     Args:
+      details: record the endpoints that are details too.
       key: of the study. ids: twin numbers, (people,). arms: arm numbers, (people,). theta: parameter numbers.
     """
     told, twins, keys = DISEASES[disease], twins_of(source, key, ids), keys_of(key, ids)
@@ -128,12 +136,12 @@ def simulate(
     rules = protocol.rules
     habit = jax.scipy.special.logit(rules.adherence) + rules.adherence_spread * normals(keys, "adherence")
     adherence = jax.nn.sigmoid(habit)
-    baseline = told.observe(_visit(keys, 0), person, begin, protocol.days[0])
+    baseline = told.observe(_visit(keys, 0), person, begin, protocol.days[0], details)
 
     def visit(carry: tuple[Body, Status], number: Array) -> tuple[tuple[Body, Status], dict[str, Array]]:
         body, status = carry
         here = _visit(keys, number)
-        measured = told.observe(here, person, body.state, protocol.days[number])
+        measured = told.observe(here, person, body.state, protocol.days[number], details)
         seen, after = decide(told, here, measured, baseline, status, number, protocol)
         readings = {name: jnp.where(seen, value, jnp.nan) for name, value in measured.items()}
         flags = {"seen": seen, "on_treatment": status.on_treatment, "rescued": status.rescued}

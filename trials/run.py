@@ -166,10 +166,10 @@ def _manifest(study: Study, disease: Disease, planned: Plan) -> dict[str, Any]:
         "representation": representation.target(study, disease, POPULATIONS[study.population.source], root(study.seed)),
         "numerics": {
             "method": "Rodas3 on one graded mesh, 64-bit",
-            "tolerance": numerics.TOLERANCE,
+            "tolerance": numerics.tolerance(study, disease),
             "error_of_probe": accuracy.error,
             "error_in_this_run": checked,
-            "measure": "largest relative change of any state of 256 twins at any visit when every step is halved",
+            "measure": numerics.measure(study, disease),
         },
     }
 

@@ -117,7 +117,11 @@ def _compiled(study: str, nodes: int) -> Compiled:
     key, trial, theta = _inputs(plan, 1.0)
     trial = trial._replace(grid=trial.grid._replace(times=jnp.zeros(nodes)))
     some = jnp.zeros(SIZE, dtype="int64")
-    return kernel(plan.trial.disease, plan.population.source).lower(key, some, some, trial, theta).compile()
+    return (
+        kernel(plan.trial.disease, plan.population.source, plan.trial.details)
+        .lower(key, some, some, trial, theta)
+        .compile()
+    )
 
 
 def _inputs(study: Study, scale: float) -> tuple[Array, Protocol, dict[str, Array]]:
@@ -206,7 +210,8 @@ def _observations(
         _field("week", pa.array(np.tile(weeks, n)), "week", "planned visit, from the first dose"),
         _field("seen", pa.array(seen), "", "the visit took place"),
     ]
-    for name, endpoint in disease.endpoints.items():
+    recorded = {name: endpoint for name, endpoint in disease.endpoints.items() if name in record.visits}
+    for name, endpoint in recorded.items():
         values = pa.array(record.visits[name].T.ravel(), mask=~seen)
         fields.append(_field(name, values, endpoint.unit, endpoint.about))
     for name, about in (("on_treatment", "on study treatment up to here"), ("rescued", "on rescue treatment")):

@@ -114,7 +114,10 @@ class Analysis(Frozen):
 
 
 class Trial(Frozen):
-    """The protocol."""
+    """The protocol.
+
+    details: record what measurements are made of, too, such as the signs and areas of PASI by region.
+    """
 
     title: str
     question: str
@@ -126,6 +129,7 @@ class Trial(Frozen):
     conduct: Conduct
     outcomes: tuple[Name, ...] = Field(min_length=1)
     analyses: dict[Name, Analysis] = Field(default={})
+    details: bool = False
 
     @field_validator("visits")
     @classmethod

@@ -46,8 +46,10 @@ def pool(size: int) -> Pool:
     """`size` people (a power of 2)."""
     key = root(SEED)
     ids = jnp.arange(size)
-    twins = {k: np.asarray(v) for k, v in sample(POPULATIONS["psoriasis_moderate_severe"], stream(key, "twins"), ids).items()}
-    even = qmc.Sobol(len(LUCK) + 1, seed=SEED).random(size)
+    twins = {
+        k: np.asarray(v) for k, v in sample(POPULATIONS["psoriasis_moderate_severe"], stream(key, "twins"), ids).items()
+    }
+    even = qmc.Sobol(len(LUCK) + 1, seed=SEED).random(size)  # pyright: ignore[reportCallIssue]
     normal = special.ndtri(np.clip(even, 0.5 / size, 1 - 0.5 / size))
     rng = np.random.default_rng(SEED)
     chance = {name: rng.permutation((np.arange(size) + 0.5) / size) for name in SHARES}

@@ -43,19 +43,38 @@ def doses(courses: tuple[Course, ...], weights: np.ndarray, weeks: int) -> tuple
     return given, input_
 
 
-def concentrations(treatment: str, twins: dict[str, np.ndarray], courses: tuple[Course, ...], weeks: int, theta: dict[str, Array]) -> np.ndarray:
+def concentrations(
+    treatment: str, twins: dict[str, np.ndarray], courses: tuple[Course, ...], weeks: int, theta: dict[str, Array]
+) -> np.ndarray:
     """Serum concentration at the begin and the middle of each step and at the end, (2 steps + 1, people)."""
     size = len(twins["weight"])
     given, input_ = doses(courses, twins["weight"], weeks)
     _, parts = spans(weeks)
     drugs = jnp.full(size, number(treatment))
     run = partial(_follow, treatment == "brodalumab")
-    out = run(pool(size).keys, {k: jnp.asarray(v) for k, v in twins.items()}, drugs, theta, jnp.asarray(given), jnp.asarray(input_), jnp.asarray(np.repeat(parts, 2)))
+    out = run(
+        pool(size).keys,
+        {k: jnp.asarray(v) for k, v in twins.items()},
+        drugs,
+        theta,
+        jnp.asarray(given),
+        jnp.asarray(input_),
+        jnp.asarray(np.repeat(parts, 2)),
+    )
     return np.asarray(out)
 
 
 @partial(jax.jit, static_argnums=0)
-def _follow(saturable: bool, keys: Array, twins: dict[str, Array], drugs: Array, theta: dict[str, Array], given: Array, input_: Array, parts: Array) -> Array:
+def _follow(
+    saturable: bool,
+    keys: Array,
+    twins: dict[str, Array],
+    drugs: Array,
+    theta: dict[str, Array],
+    given: Array,
+    input_: Array,
+    parts: Array,
+) -> Array:
     person = slot(keys, twins, drugs, theta)
     zero = jnp.zeros_like(person.clearance)
     at = jnp.concatenate([jnp.zeros(1, parts.dtype), jnp.cumsum(parts)])
@@ -66,10 +85,10 @@ def _follow(saturable: bool, keys: Array, twins: dict[str, Array], drugs: Array,
         fresh = number % round(1 / PART) == 0
         amounts = pk.inject(amounts, rates, jnp.where(fresh, given[day], 0.0))
         later = pk.after(rates, amounts, input_[day], jnp.asarray(PART))
-        if not saturable:
+        limit = sat.limit(rates)
+        if limit is None:
             return later
 
-        limit = sat.limit(rates)
         held = (amounts.central, amounts.peripheral)
         entering = partial(pk.absorbed, rates, amounts, input_[day])
         held = sat.step(rates, limit, held, entering, jnp.asarray(0.0), jnp.asarray(PART))

@@ -1,15 +1,16 @@
 """The posterior mode of the parameters and trial effects, and the spread around it.
 
 Fisher scoring: with slopes of all probabilities from forward differentiation of the simulator, each step solves a
-penalised least-squares problem; it converges in about ten steps. The spread of half-maximal concentrations over drugs,
-of trial effects and the intraclass correlation of counts are estimated in between (empirical Bayes).
+penalised least-squares problem; it converges in about ten steps. The spreads of half-maximal concentrations over drugs
+and of trial effects are estimated in between (empirical Bayes).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
+from scipy.special import logit
 
 from .likelihood import (
     Counts,
@@ -19,11 +20,13 @@ from .likelihood import (
     log_likelihood,
     logit_slopes,
     logits,
+    score,
     slope,
 )
 from .scale import Prior
 from .table import Slopes, Table
 
+DISCOUNT = 0.005  # an arm of 200 counts like one of 100; more would let misfit discount the trials that show it
 LIMIT = 1e4  # of the damping, beyond which no better step is looked for
 
 
@@ -52,7 +55,7 @@ class Believed:
 class Fit:
     """A calibration: the vector at the mode, trial effects, and the covariance of both together.
 
-    spread: SD of trial effects. rho: intraclass correlation of counts. value: probabilities at the mode.
+    spread: SD of trial effects. rho: intraclass correlation that the counts show around the fit. slopes: at the mode.
     """
 
     vector: np.ndarray
@@ -68,8 +71,6 @@ class Fit:
 
 def believed(priors: dict[str, Prior], reference: np.ndarray) -> Believed:
     """Priors as arrays; the common excess over drugs starts wide."""
-    from scipy.special import logit
-
     middle = [np.log(p.middle) if p.scale == "log" else logit(p.middle) for p in priors.values()]
     return Believed(np.array(middle), np.array([p.sd for p in priors.values()]), reference, 1.5, 1.5)
 
@@ -82,18 +83,18 @@ def fit(
     start: np.ndarray,
     effects: np.ndarray | None = None,
     spread: float = 0.2,
-    rho: float = 0.01,
+    rho: float = DISCOUNT,
     most: int = 25,
     adapt: bool = True,
-    free_rho: bool = True,
+    exact: bool = False,
     say: Callable[[str], None] = lambda text: None,
-    reuse: Slopes | None = None,
 ) -> Fit:
     """Climb to the posterior mode from `start`.
 
     Args:
-      adapt: whether spreads over drugs, over trials and of counts are estimated too. most: steps at most.
-      reuse: slopes at the start, if they are known.
+      rho: intraclass correlation by which counts are weighted. most: steps at most.
+      adapt: whether spreads over drugs and over trials are estimated too.
+      exact: whether the slopes behind the covariance are those of forward differentiation.
     """
     vector = start.copy()
     effects = np.zeros(len(table.trials)) if effects is None else effects.copy()
@@ -105,7 +106,7 @@ def fit(
         fitted -= 0.5 * (((logits(told, value) - told.value) / told.sd) ** 2).sum()
         return float(fitted - 0.5 * (((vector - middle) / sd) ** 2).sum() - 0.5 * ((effects / spread) ** 2).sum())
 
-    slopes = reuse or table.slopes(vector, effects)
+    slopes = table.slopes(vector, effects)
     while True:
         best = objective(slopes.value, vector, effects)
         precision, ahead = _step(table, rows, told, prior, slopes, vector, effects, spread, rho)
@@ -120,22 +121,24 @@ def fit(
                 break
             damping *= 10
         number += 1
-        say(f"step {number}: log posterior {best + gained:.2f} (+{gained:.3f}), trial spread {spread:.3f}, rho {rho:.4f}")
+        say(f"step {number}: log posterior {best + gained:.2f} (+{gained:.3f}), spread of trial effects {spread:.3f}")
         done = gained < 0.05 or number >= most
         if gained > 0:
             slopes = table.slopes(vector, effects)
         if adapt and (number >= 3):
             covariance = np.linalg.inv(_step(table, rows, told, prior, slopes, vector, effects, spread, rho)[0])
-            before = (spread, rho)
+            before = spread
             spread = _spread(effects, covariance[size:, size:], rows.trial)
-            rho = _rho(rows, conditional(rows, slopes.value), size, rho) if free_rho else rho
             prior = _excess(prior, vector, covariance)
-            done = done and abs(spread / before[0] - 1) < 0.02 and abs(rho / before[1] - 1) < 0.05
+            done = done and abs(spread / before - 1) < 0.02
             damping = min(damping, 1e-2)
         if done or number >= most:
             break
-    precision, _ = _step(table, rows, told, prior, slopes, vector, effects, spread, rho)
-    return Fit(vector, effects, np.linalg.inv(precision), spread, rho, prior, objective(slopes.value, vector, effects), number, slopes)
+    slopes = table.slopes(vector, effects, exact=exact)
+    found = _rho(rows, conditional(rows, slopes.value), size)
+    covariance = _robust(table, rows, told, prior, slopes, vector, effects, spread, rho, found)
+    best = objective(slopes.value, vector, effects)
+    return Fit(vector, effects, covariance, spread, found, prior, best, number, slopes)
 
 
 def full_slopes(table: Table, slopes: Slopes) -> np.ndarray:
@@ -164,7 +167,7 @@ def _step(table, rows, told, prior, slopes, vector, effects, spread, rho) -> tup
     middle, sd = prior.all()
     before = np.r_[1 / sd**2, np.full(len(effects), 1 / spread**2)]
     precision = (steep * weight) @ steep.T + (steeper / told.sd**2) @ steeper.T + np.diag(before)
-    gradient = steep @ (weight * (rows.x / rows.n - q)) + steeper @ ((told.value - logits(told, value)) / told.sd**2)
+    gradient = steep @ score(rows, q, rho) + steeper @ ((told.value - logits(told, value)) / told.sd**2)
     return precision, gradient - before * np.r_[vector - middle, effects]
 
 
@@ -174,7 +177,20 @@ def _spread(effects: np.ndarray, covariance: np.ndarray, trials: np.ndarray) -> 
     return float(max(np.sqrt(np.mean(effects[seen] ** 2 + np.diag(covariance)[seen])), 0.02))
 
 
-def _rho(rows: Counts, q: np.ndarray, parameters: int, now: float) -> float:
+def _robust(table, rows, told, prior, slopes, vector, effects, spread, rho, found) -> np.ndarray:
+    """Covariance of the mode where counts vary with the intraclass correlation `found` but are weighted with `rho`."""
+    precision, _ = _step(table, rows, told, prior, slopes, vector, effects, spread, rho)
+    inverse = np.linalg.inv(precision)
+    everything = full_slopes(table, slopes)
+    value = np.clip(slopes.value, 1e-9, 1.0)
+    q = conditional(rows, value)
+    steep = slope(rows.upper, rows.lower, value, everything) * q
+    weight = information(rows, q, rho)
+    excess = weight * (weight / information(rows, q, found) - 1)
+    return inverse + inverse @ ((steep * np.maximum(excess, 0)) @ steep.T) @ inverse
+
+
+def _rho(rows: Counts, q: np.ndarray, parameters: int) -> float:
     """Intraclass correlation at which squared residuals are as large as they should be (Williams 1982)."""
 
     def excess(rho: float) -> float:
@@ -182,7 +198,7 @@ def _rho(rows: Counts, q: np.ndarray, parameters: int, now: float) -> float:
 
     if excess(1e-5) < 0:
         return 1e-5
-    return float(brentq(excess, 1e-5, 0.5)) if excess(0.5) < 0 else now
+    return float(root_scalar(excess, bracket=(1e-5, 0.5)).root) if excess(0.5) < 0 else 0.5
 
 
 def _excess(prior: Believed, vector: np.ndarray, covariance: np.ndarray) -> Believed:

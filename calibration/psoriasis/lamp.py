@@ -127,7 +127,7 @@ def plaques(
 
     Args:
       doses: J/cm2 of each session, three a week, (patients, sessions).
-      theta: parameters of the disease. shared: `light.memory` and `light.plaque`.
+      theta: parameters of the disease. shared: `light.memory`, `light.plaque`, `nb_uvb.clearance`.
       sensitivities: cm2/J/day. deviations: standard normal, (2, people), as `_person` takes them.
       weeks: to follow.
     """
@@ -135,7 +135,7 @@ def plaques(
     sensitivity = jnp.broadcast_to(sensitivities[None, :, None], shape).reshape(-1)
     everybody = jnp.broadcast_to(deviations[:, None, None, :], (2, *shape)).reshape(2, -1)
     person = _person(dict(theta) | {"light.memory": shared[0], "light.plaque": shared[1]}, everybody)
-    none, decay = jnp.zeros_like(sensitivity), theta["nb_uvb.clearance"]
+    none, decay = jnp.zeros_like(sensitivity), shared[2]
 
     def drive(light: Array) -> Drive:
         value = (*(none,) * len(BLOCKED), sensitivity * light, none, jnp.ones_like(none))
@@ -157,7 +157,7 @@ def plaques(
         after = follow(carry, none, 7 / STEPS_AFTER, STEPS_AFTER)
         return after, after[0][4]
 
-    treated = -(-doses.shape[1] // len(SESSION_DAYS)) + 1  # a week more, in which the light decays
+    treated = -(-doses.shape[1] // len(SESSION_DAYS)) + 2  # two weeks more, in which the light decays
     daily = _by_day(jnp.asarray(doses), treated)[: 7 * min(weeks, treated)]
     carry, courses = lax.scan(day, (((jnp.ones_like(none),) * 6), none), daily)
     _, later = lax.scan(week, carry, None, length=max(weeks - treated, 0))

@@ -1,17 +1,17 @@
 """How well probabilities agree with the evidence.
 
-Counts of an arm are nested: who reaches PASI 90 has reached PASI 75. So the chance of each response among those with the
-next lower one that is told is compared with its count, which multiplies to the multinomial likelihood of the arm. Counts
-vary more than binomially (beta-binomial, one intraclass correlation for all), besides what a trial adds to all of its
-arms. Courses enter as differences between weeks on the logit scale, so that no level of a trial in the meta-analysis
-behind them leaks in; relapse as shares on the logit scale.
+Counts of an arm are nested: who reaches PASI 90 has reached PASI 75. So the chance of each response among those with
+the next lower one that is told is compared with its count, which multiplies to the multinomial likelihood of the arm.
+Counts vary more than binomially (beta-binomial, one intraclass correlation for all), besides what a trial adds to all
+of its arms. Courses enter as differences between weeks on the logit scale, so that no level of a trial in the
+meta-analysis behind them leaks in; relapse as shares on the logit scale.
 """
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaln, logit
+from scipy.special import betaln, digamma, logit
 
 from .evidence.arms import Trial
 from .evidence.targets import Relapse, TimeCourse
@@ -62,11 +62,14 @@ def counts(trials: Sequence[Trial], table: Table, left_out: Collection[str] = ()
                     x = min(readout.count, n)
                     rows.append((upper, place, n, x, 1.0 if readout.status == "measured" else RECALLED, number))
                     place, n = upper, x
-    columns = np.array(rows).T
-    return Counts(*(c.astype(int) for c in columns[:4]), columns[4], columns[5].astype(int))
+    upper, lower, n, x, inflation, trial = np.array(rows).reshape(-1, 6).T
+    upper, lower, n, x, trial = (column.astype(int) for column in (upper, lower, n, x, trial))
+    return Counts(upper, lower, n, x, inflation, trial)
 
 
-def summaries(courses: Sequence[TimeCourse], relapses: Sequence[Relapse], table: Table, sd: dict[str, float]) -> Summaries:
+def summaries(
+    courses: Sequence[TimeCourse], relapses: Sequence[Relapse], table: Table, sd: dict[str, float]
+) -> Summaries:
     """Differences between weeks of the courses, and shares without relapse.
 
     sd: of `early` (up to week 4) and `late` differences and of `relapse`, on the logit scale.
@@ -83,7 +86,7 @@ def summaries(courses: Sequence[TimeCourse], relapses: Sequence[Relapse], table:
     for relapse in relapses:
         for entry, kept in relapse_targets(relapse, table):
             rows.append((entry, -1, logit(kept), sd["relapse"]))
-    columns = np.array(rows).T
+    columns = np.array(rows).reshape(-1, 4).T
     return Summaries(columns[0].astype(int), columns[1].astype(int), columns[2], columns[3])
 
 
@@ -109,6 +112,14 @@ def log_likelihood(rows: Counts, q: np.ndarray, rho: float) -> np.ndarray:
     return (betaln(rows.x + a, rows.n - rows.x + b) - betaln(a, b)) / rows.inflation
 
 
+def score(rows: Counts, q: np.ndarray, rho: float) -> np.ndarray:
+    """Slope of `log_likelihood` in each probability `q`."""
+    size = 1 / rho - 1
+    a, b = q * size, (1 - q) * size
+    reached, missed = digamma(rows.x + a) - digamma(a), digamma(rows.n - rows.x + b) - digamma(b)
+    return size * (reached - missed) / rows.inflation
+
+
 def information(rows: Counts, q: np.ndarray, rho: float) -> np.ndarray:
     """What each count tells of its probability: the inverse of its variance as a share."""
     return rows.n / (q * (1 - q) * (1 + (rows.n - 1) * rho) * rows.inflation)
@@ -132,5 +143,3 @@ def logit_slopes(rows: Summaries, value: np.ndarray, slopes: np.ndarray) -> np.n
     inside = np.clip(value, NEAREST, 1 - NEAREST)
     scaled = slopes / (inside * (1 - inside))
     return scaled[..., rows.one] - np.where(rows.other < 0, 0.0, scaled[..., rows.other])
-
-

@@ -23,6 +23,7 @@ LIGHT = {
     "sd": "light.sensitivity:sd",
     "memory": "light.memory",
     "plaque": "light.plaque",
+    "fading": "nb_uvb.clearance",
 }
 
 
@@ -36,7 +37,7 @@ def estimate(theta: Mapping[str, float], patients: Patients | None = None) -> Ou
     flares = triggers.estimate(theta)
     light = phototherapy_check.check(read_patients() if patients is None else patients, theta)
     foam = topical.estimate(theta)
-    fit = light.relapsing
+    fit = light.fit
     return Outside(
         {key: fit.values[name] for name, key in LIGHT.items()}
         | {"topical.clearing": foam.clearing}

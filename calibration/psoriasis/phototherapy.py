@@ -2,7 +2,8 @@ r"""Narrowband UVB: individual sensitivity and common parameters, from patients'
 
 A patient's share of baseline PASI on day $t$ is the plaque activity $K(t)$ of the disease's own equations plus a
 normal error of variance $a^2 + (b K)^2$. Sensitivity to light is log-normal; its median and spread, the parameters
-`light.memory` and `light.plaque` and the errors $a$, $b$ maximise the likelihood. What else differs between people
+`light.memory`, `light.plaque` and `nb_uvb.clearance` (how fast the effect of a session fades) and the errors $a$,
+$b$ maximise the likelihood. What else differs between people
 (turnover of the plaque, what needs no IL-23) varies as the parameter table says. All this is integrated over on a grid:
 the marginal likelihood is exact but for the grid.
 
@@ -31,7 +32,8 @@ FOLLOWED = np.linspace(np.log(0.003), np.log(2.0), 21)  # logarithms of sensitiv
 SENSITIVITIES = np.linspace(
     FOLLOWED[0], FOLLOWED[-1], 101
 )  # those between are interpolated: a patient tells theirs well
-START = {"median": 0.05, "sd": 0.6, "memory": 0.01, "plaque": 2.0, "floor": 0.03, "noise": 0.3}
+START = {"median": 0.02, "sd": 0.5, "memory": 0.01, "plaque": 3.0, "fading": 0.4, "floor": 0.03, "noise": 0.3}
+SHARED = ("memory", "plaque", "fading")  # those on which the courses depend
 NAMES = tuple(START)
 BOUNDS = [(np.log(1e-3), np.log(10.0))] * len(NAMES)
 
@@ -107,7 +109,7 @@ def refined(table: Array) -> Array:
 class Likelihood:
     """Minus the log-likelihood of patients and its gradient, for an optimiser.
 
-    The courses depend on two of the parameters only, `memory` and `plaque`; they are followed once with both tangents.
+    The courses depend on the parameters SHARED only; they are followed once, with all tangents.
     Weekly PASI under treatment counts always, relapse (half of the improvement lost when last seen) if asked for.
     """
 
@@ -126,12 +128,12 @@ class Likelihood:
         self._summed = jax.jit(self._sum)
         self._last: tuple[bytes, tuple[Array, Array]] | None = None
 
-    def courses(self, memory: float, plaque: float) -> tuple[Array, Array]:
-        """Plaque activity (patients, sensitivities, people, times) and its derivatives by the logarithms of both.
+    def courses(self, values: Mapping[str, float]) -> tuple[Array, Array]:
+        """Plaque activity (patients, sensitivities, people, times) and its derivatives by the logarithms of SHARED.
 
         Times are the ends of the weeks, then the day when the patient was last seen (week 12 if never).
         """
-        logs = np.log([memory, plaque])
+        logs = np.log([values[name] for name in SHARED])
         if self._last is None or self._last[0] != logs.tobytes():
             self._last = logs.tobytes(), self._followed(jnp.asarray(logs))
         return self._last[1]
@@ -146,7 +148,7 @@ class Likelihood:
             return refined(jnp.concatenate([course[..., 1 : WEEKS + 1], at_days(course, last)[..., None]], axis=-1))
 
         course, slopes = jax.vmap(lambda direction: jax.jvp(follow, (logs,), (direction,)), out_axes=(None, 0))(
-            jnp.eye(2)
+            jnp.eye(len(SHARED))
         )
         return course, slopes
 
@@ -166,7 +168,7 @@ class Likelihood:
         Shapes: (patients, nodes..., times) and (patients, nodes...).
         """
         logs = jnp.log(jnp.array([fit.values[name] for name in NAMES]))
-        table, _ = self.courses(fit.values["memory"], fit.values["plaque"])
+        table, _ = self.courses(fit.values)
         at = dict(zip(NAMES, logs, strict=True))
         weighted = self.at_nodes(logs, table, False) + log_weights(at["median"], at["sd"], self.grid)[None]
         return self.expected(table), np.asarray(jax.nn.softmax(weighted, axis=(1, 2, 3)))
@@ -194,8 +196,8 @@ class Likelihood:
 
     def __call__(self, logs: np.ndarray, used: np.ndarray) -> tuple[float, np.ndarray]:
         """Minus log-likelihood of the patients marked in `used` (1 or 0), and its gradient."""
-        shared = [NAMES.index(name) for name in ("memory", "plaque")]
-        table, tangents = self.courses(*np.exp(logs[shared]).tolist())
+        shared = [NAMES.index(name) for name in SHARED]
+        table, tangents = self.courses(dict(zip(NAMES, np.exp(logs).tolist(), strict=True)))
         value, (direct, through) = self._summed(jnp.asarray(logs), table, jnp.asarray(used))
         gradient = np.array(direct)
         gradient[shared] += [float((through * tangent).sum()) for tangent in tangents]

@@ -12,6 +12,7 @@ from .lamp import MONTH, WEEKS, Patients, plaques
 from .phototherapy import (
     FOLLOWED,
     NAMES,
+    SHARED,
     Fit,
     Likelihood,
     error,
@@ -64,27 +65,30 @@ class Unseen:
 
 @dataclass(frozen=True)
 class Check:
-    """The fit of weekly PASI, the fit with relapse in its likelihood, and what follows from the chosen one."""
+    """What follows from the fit of weekly PASI, so that relapse and other trials are predicted.
 
-    weekly: Fit
-    relapsing: Fit
+    with_relapse: the fit with relapse in its likelihood too, and `relapse_if_fitted` what it gives.
+    """
+
+    fit: Fit
+    with_relapse: Fit
     weeks: tuple[Week, ...]
     relapse: Relapse
-    relapse_of_weekly: Relapse
+    relapse_if_fitted: Relapse
     unseen: tuple[Unseen, ...]
 
 
 def check(patients: Patients, theta: Mapping[str, float], folds: int = FOLDS, seed: int = SEED) -> Check:
     """Fit, cross-validate by patients, predict."""
     weekly, both = Likelihood(patients, theta), Likelihood(patients, theta, relapse=True)
-    first = estimate(weekly)
-    fit = estimate(both, start=first.values, errors=True)
+    fit = estimate(weekly, errors=True)
+    other = estimate(both, start=fit.values)
     return Check(
-        first,
         fit,
-        weeks(both, fit, left_out(both, fit, folds, seed)),
-        relapse(both, fit),
-        relapse(weekly, first),
+        other,
+        weeks(weekly, fit, left_out(weekly, fit, folds, seed)),
+        relapse(weekly, fit),
+        relapse(both, other),
         unseen(patients, theta, fit),
     )
 
@@ -128,7 +132,7 @@ def _quartiles(likelihood: Likelihood, groups: tuple[tuple[np.ndarray, Fit], ...
 def _mixture(likelihood: Likelihood, fit: Fit, who: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Expected shares, the last one carried forward, (weeks, some patients times nodes), their errors and weights."""
     at = _logs(fit)
-    table, _ = likelihood.courses(fit.values["memory"], fit.values["plaque"])
+    table, _ = likelihood.courses(fit.values)
     expected = np.asarray(likelihood.expected(table))[who]
     last = np.minimum(np.arange(WEEKS)[None, :], likelihood.patients.last_week[who][:, None] - 1)
     carried = np.take_along_axis(expected, last[:, None, None, None, :], axis=-1)
@@ -181,7 +185,7 @@ def responses(
     doses = np.where(doses > 0, doses, last[:, None])
     doses = np.concatenate([doses, np.repeat(last[:, None], max(3 * week - doses.shape[1], 0), axis=1)], axis=1)
     grid, at = nodes(theta, placebo), _logs(fit)
-    shared = jnp.array([fit.values["memory"], fit.values["plaque"]])
+    shared = jnp.array([fit.values[name] for name in SHARED])
     sensitivities, deviations = jnp.exp(jnp.asarray(FOLLOWED)), jnp.asarray(grid.deviations)
     course = plaques(doses[:, : 3 * week], theta, shared, sensitivities, deviations, week)
     day = jnp.full((len(doses), 1), 7.0 * week)

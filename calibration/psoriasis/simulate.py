@@ -5,7 +5,7 @@ found once; what is left is followed with classical Runge-Kutta steps of a day, 
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +20,7 @@ from .evidence.arms import Arm, Trial
 from .exposure import concentrations, spans
 
 Theta = dict[str, Array]
+FASTEST = 1.4  # 1/day: a turnover of half a day, at most what the steps below can follow
 
 
 class Arms(NamedTuple):
@@ -27,7 +28,8 @@ class Arms(NamedTuple):
 
     concentration: (2 steps + 1, arms, people), in the order of time. drugs: treatment numbers, (arms,), 0 is placebo.
     known: what attributes tell of a person's half-maximal concentration, (arms, people), on the logarithm.
-    resistance, own, plaque_rate, il23_free, il17f_share: standard normal deviations, placebo: uniform draws, each (arms, people).
+    resistance, own, plaque_rate, il23_free, il17f_share: standard normal deviations, placebo: uniform draws; each
+      (arms, people).
     """
 
     concentration: Array
@@ -119,19 +121,19 @@ def _person(arms: Arms, theta: Theta) -> model.Individual:
     )
     strength = hooks(arms.drugs) * column(theta, "maximum", arms.drugs)[:, None]
     at = tuple(jnp.broadcast_to(strength[:, k][:, None], shape) for k in range(len(SITES)))
-    blank = dict.fromkeys(Slot._fields, nothing) | {"half_maximal": half, "strength": at}
+    blank: dict[str, Any] = dict.fromkeys(Slot._fields, nothing) | {"half_maximal": half, "strength": at}
+    unused: dict[str, Any] = dict.fromkeys(model.Individual._fields, nothing)
     return model.Individual(
-        theta=theta,
-        plaque_rate=model.plaque_rate(arms.plaque_rate, theta),
-        il23_free=model.share("il23_free", arms.il23_free, theta),
-        il17f_share=model.share("il17f_share", arms.il17f_share, theta),
-        placebo=model.placebo(arms.placebo, theta),
-        light=nothing,
-        topical_block=nothing,
-        topical_clearing=nothing,
-        slots=(Slot(**blank),),
-        triggers=Triggers(theta, (), one, one),
-        lesions=None,
+        **unused
+        | {
+            "theta": theta,
+            "plaque_rate": jnp.minimum(model.plaque_rate(arms.plaque_rate, theta), FASTEST),
+            "il23_free": model.share("il23_free", arms.il23_free, theta),
+            "il17f_share": model.share("il17f_share", arms.il17f_share, theta),
+            "placebo": model.placebo(arms.placebo, theta),
+            "slots": (Slot(**blank),),
+            "triggers": Triggers(theta, (), one, one),
+        }
     )
 
 

@@ -6,7 +6,7 @@ directional derivative, and those in all trial effects another.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import jax
@@ -17,15 +17,20 @@ from jax import Array, lax
 from ...core.psoriasis.treatments import NAMES
 from .cohort import participants
 from .evidence.arms import Arm, Baseline, Trial
+from .evidence.regimens import Course
 from .evidence.targets import Relapse, TimeCourse
 from .readings import GRID
 from .scale import Vector
 from .simulate import Arms, Scenario, activity, gather
 
 LADDER = ("pasi50", "pasi75", "pasi90", "pasi100")
-RESPONSES = (*LADDER, "iga01", "dlqi01")
+RESPONSES: tuple[str, ...] = (*LADDER, "iga01", "dlqi01")
 READ_AS = {"half_improvement": "pasi50", "iga3": "pasi50"}  # the nearest response that the readings tell of
 STANDARD = {"pasi": 12.0, "bsa": 10.0, "iga": 3.0}
+TYPICAL = Baseline(weight=90.0, prior_biologic=0.249, severity=20.0)  # participants of trials
+HORIZONS = (12, 16, 24, 60, 108)  # weeks
+STEP = 1e-6  # of central differences, on the scale of the vector; longer ones meet the bends of the response curves
+LONGEST = 24  # week of an arm that is followed
 
 
 class Entry(NamedTuple):
@@ -62,6 +67,19 @@ class Group(NamedTuple):
     rows: np.ndarray  # (entries of the group, 5): arm, week, response, week and response of those observed (-1: all)
 
 
+class Data(NamedTuple):
+    """What the probabilities of a table depend on, beside the vector and the effects."""
+
+    arms: tuple[Arms, ...]
+    trials: tuple[Array, ...]
+    rows: tuple[Array, ...]
+    fixed: dict[str, Array]
+    curves: Array
+
+
+Shape = tuple[Vector, tuple[int, ...]]
+
+
 @dataclass(frozen=True)
 class Table:
     """The vector of probabilities of some evidence."""
@@ -72,7 +90,6 @@ class Table:
     vector: Vector
     fixed: dict[str, Array]
     curves: Array
-    attrition: float
 
     @cached_property
     def place(self) -> dict[tuple[str, str, str, int], int]:
@@ -94,57 +111,88 @@ class Table:
 
     def values(self, vector: np.ndarray, effects: np.ndarray) -> np.ndarray:
         """Probabilities, (entries,), given the parameters and what each trial adds."""
-        return np.asarray(self._value(jnp.asarray(vector), jnp.asarray(effects)))
+        return np.asarray(_values(self._shape, self._data, jnp.asarray(vector), jnp.asarray(effects)))
 
-    def slopes(self, vector: np.ndarray, effects: np.ndarray) -> Slopes:
-        """Probabilities and their slopes."""
+    def slopes(self, vector: np.ndarray, effects: np.ndarray, exact: bool = False) -> Slopes:
+        """Probabilities and their slopes: `exact` by forward differentiation, else by central differences.
+
+        Both agree (a test holds this); differences are several times as fast on a processor, where the compiler makes
+        one loop of a step of the model and many of its derivative.
+        """
         models = len(self.vector.names)
         tangents = np.zeros((models + 1, self.vector.size))
         tangents[range(models), range(models)] = 1.0
         tangents[models, models:] = 1.0
-        value, parameters, trial = self._slopes(jnp.asarray(vector), jnp.asarray(effects), jnp.asarray(tangents))
-        parameters = np.asarray(parameters)
-        return Slopes(np.asarray(value), parameters[:-1], parameters[-1], np.asarray(trial))
+        if not exact:
+            return self._differences(vector, effects, tangents)
+        found = _slopes(self._shape, self._data, jnp.asarray(vector), jnp.asarray(effects), jnp.asarray(tangents))
+        value, parameters, trial = map(np.asarray, found)
+        return Slopes(value, parameters[:-1], parameters[-1], trial)
+
+    def _differences(self, vector: np.ndarray, effects: np.ndarray, tangents: np.ndarray) -> Slopes:
+        def along(tangent: np.ndarray, more: float) -> np.ndarray:
+            up, down = (self.values(vector + s * STEP * tangent, effects + s * STEP * more) for s in (1, -1))
+            return (up - down) / (2 * STEP)
+
+        parameters = np.stack([along(tangent, 0.0) for tangent in tangents])
+        trial = along(np.zeros_like(vector), 1.0)
+        return Slopes(self.values(vector, effects), parameters[:-1], parameters[-1], trial)
+
+    @property
+    def _shape(self) -> Shape:
+        """What a compilation is for."""
+        return self.vector, tuple(group.weeks for group in self.groups)
 
     @cached_property
-    def _value(self):
-        return jax.jit(self._probabilities)
+    def _data(self) -> Data:
+        groups = self.groups
+        return Data(
+            tuple(group.arms for group in groups),
+            tuple(jnp.asarray(group.trial) for group in groups),
+            tuple(jnp.asarray(group.rows) for group in groups),
+            self.fixed,
+            self.curves,
+        )
 
-    @cached_property
-    def _slopes(self):
-        def run(vector: Array, effects: Array, tangents: Array) -> tuple[Array, Array, Array]:
-            def along(tangent: Array) -> Array:
-                return jax.jvp(lambda v: self._probabilities(v, effects), (vector,), (tangent,))[1]
 
-            by_trial = jax.jvp(lambda e: self._probabilities(vector, e), (effects,), (jnp.ones_like(effects),))[1]
-            return self._probabilities(vector, effects), lax.map(along, tangents), by_trial
+def _probabilities(shape: Shape, data: Data, vector: Array, effects: Array) -> Array:
+    theta = data.fixed | shape[0].numbers(vector)
+    padded = jnp.concatenate([effects, jnp.zeros(1)])
+    parts = []
+    for arms, weeks, trial, rows in zip(data.arms, shape[1], data.trials, data.rows, strict=True):
+        seen = activity(arms, weeks, theta, padded[trial])
+        parts.append(lax.map(lambda row, seen=seen: _share(seen, data.curves, theta, row), rows))
+    return jnp.concatenate(parts)
 
-        return jax.jit(run)
 
-    def _probabilities(self, vector: Array, effects: Array) -> Array:
-        theta = self.fixed | self.vector.numbers(vector)
-        padded = jnp.concatenate([effects, jnp.zeros(1)])
-        return jnp.concatenate([self._group(group, theta, padded) for group in self.groups])
+def _share(seen: Array, curves: Array, theta: dict[str, Array], row: Array) -> Array:
+    """One probability from the activity (weeks - 1, arms, people)."""
+    arm, week, response, since, among = row
+    reached = _read(curves[response], seen[week - 2, arm])
+    observed = _read(curves[among], seen[since - 2, arm])
+    left = jnp.exp(-theta["trial.attrition"] * week)
+    return jnp.where(among < 0, left * reached.mean(), (reached * observed).mean() / observed.mean())
 
-    def _group(self, group: Group, theta: dict[str, Array], effects: Array) -> Array:
-        seen = activity(group.arms, group.weeks, theta, effects[group.trial])
 
-        def share(row: Array) -> Array:
-            arm, week, response, since, among = row
-            reached = self._read(seen[week - 2, arm], response)
-            left = jnp.exp(-self.attrition * week)
-            observed = self._read(seen[since - 2, arm], among)
-            of_those = (reached * observed).mean() / observed.mean()
-            return jnp.where(among < 0, left * reached.mean(), of_those)
+def _read(curve: Array, seen: Array) -> Array:
+    """Chance of a response at some plaque activity, linear between the points of GRID."""
+    at = jnp.clip((seen - GRID[0]) / (GRID[1] - GRID[0]), 0.0, len(GRID) - 1.001)
+    below = at.astype("int64")
+    return curve[below] + (at - below) * (curve[below + 1] - curve[below])
 
-        return lax.map(share, jnp.asarray(group.rows))
 
-    def _read(self, seen: Array, response: Array) -> Array:
-        """Chance of a response at some plaque activity, linear between the points of GRID."""
-        at = jnp.clip((seen - GRID[0]) / (GRID[1] - GRID[0]), 0.0, len(GRID) - 1.001)
-        below = at.astype("int64")
-        curve = self.curves[response]
-        return curve[below] + (at - below) * (curve[below + 1] - curve[below])
+@partial(jax.jit, static_argnums=0)
+def _values(shape: Shape, data: Data, vector: Array, effects: Array) -> Array:
+    return _probabilities(shape, data, vector, effects)
+
+
+@partial(jax.jit, static_argnums=0)
+def _slopes(shape: Shape, data: Data, vector: Array, effects: Array, tangents: Array) -> tuple[Array, Array, Array]:
+    def along(tangent: Array) -> Array:
+        return jax.jvp(lambda v: _probabilities(shape, data, v, effects), (vector,), (tangent,))[1]
+
+    by_trial = jax.jvp(lambda e: _probabilities(shape, data, vector, e), (effects,), (jnp.ones_like(effects),))
+    return by_trial[0], lax.map(along, tangents), by_trial[1]
 
 
 def build(
@@ -154,15 +202,14 @@ def build(
     vector: Vector,
     fixed: dict[str, Array],
     curves: dict[str, np.ndarray],
-    attrition: float,
     size: int,
+    people: Baseline = TYPICAL,
 ) -> Table:
     """The table of some evidence.
 
     Args:
       fixed: all parameters; those of `vector` are overridden. curves: of `readings.response_curves`.
-      attrition: hazard a week of a responder's leaving, who then counts as one without response.
-      size: people an arm.
+      size: people an arm. people: those who follow courses and relapses.
     """
     keys = tuple(trial.key for trial in trials)
     asked: dict[int, list[tuple[Scenario, list[Entry]]]] = {}
@@ -178,7 +225,7 @@ def build(
                 weeks = next(w for w in HORIZONS if w >= last)
                 asked.setdefault(weeks, []).append((Scenario(trial, arm, participants(trial, arm, size)), found))
     for course in courses:
-        scenario = _reference(course.key, course.courses, size)
+        scenario = _reference(course.key, course.courses, size, people)
         if not followed(scenario.arm):
             continue
         found = [
@@ -188,14 +235,15 @@ def build(
         ]
         asked.setdefault(24, []).append((scenario, found))
     for relapse in relapses:
-        scenario = _reference(relapse.key, relapse.courses, size)
+        scenario = _reference(relapse.key, relapse.courses, size, people)
         if not followed(scenario.arm):
             continue
+        kept = READ_AS.get(relapse.loss, relapse.loss)
         weeks = dict.fromkeys(relapse.kept)
         if relapse.median_days is not None:
             weeks[relapse.stopped + round(relapse.median_days / 7)] = None
         found = [
-            Entry("relapse", relapse.key, "", READ_AS.get(relapse.loss, relapse.loss), week, _drug(scenario.arm), -1, relapse.among, relapse.at)
+            Entry("relapse", relapse.key, "", kept, week, _drug(scenario.arm), -1, relapse.among, relapse.at)
             for week in weeks
         ]
         asked.setdefault(next(w for w in HORIZONS if w >= max(weeks)), []).append((scenario, found))
@@ -209,11 +257,7 @@ def build(
         trial = np.array([found[0].trial for _, found in list_])
         groups.append(Group(arms, weeks, trial, np.array(rows)))
     stacked = jnp.asarray(np.stack([curves[name] for name in RESPONSES]))
-    return Table(tuple(entries), tuple(groups), keys, vector, fixed, stacked, attrition)
-
-
-HORIZONS = (12, 16, 24, 60, 108)
-LONGEST = 24
+    return Table(tuple(entries), tuple(groups), keys, vector, fixed, stacked)
 
 
 def followed(arm: Arm) -> bool:
@@ -231,8 +275,8 @@ def _observed(entry: Entry) -> tuple[int, int]:
     return entry.since, RESPONSES.index(entry.among)
 
 
-def _reference(key: str, courses: tuple, size: int) -> Scenario:
-    """An arm of typical participants of trials with a mean weight of 90 kg."""
-    arm = Arm(key, 1, 1, courses, (), Baseline(weight=90.0, prior_biologic=0.249, severity=20.0))
+def _reference(key: str, courses: tuple[Course, ...], size: int, people: Baseline) -> Scenario:
+    """An arm of such people."""
+    arm = Arm(key, 1, 1, courses, (), people)
     trial = Trial(key, key, "", "", "", "assumed", 12, STANDARD, False, "", "", "", (arm,))
     return Scenario(trial, arm, participants(trial, arm, size))

@@ -4,11 +4,12 @@ from jax import Array
 
 from ..disease import Disease, Evidence
 from ..engine.pharmacokinetics import Rates
-from . import triggers
-from .endpoints import ENDPOINTS, OUTCOMES
+from . import safety, triggers
+from .endpoints import DETAILS, ENDPOINTS, OUTCOMES
 from .model import Individual, State, activity, drift, individual, signal, start
 from .skin import read
 from .treatments import PARAMETERS, TREATMENTS, disposition, number
+from .uncertainty import draw
 
 
 def pharmacokinetics(person: Individual, day: Array, saturable: bool) -> tuple[Rates, ...]:
@@ -22,32 +23,50 @@ def disturb(keys: Array, person: Individual, day: Array) -> tuple[Array, ...]:
     return triggers.impulses(keys, person.triggers, day)
 
 
-def observe(keys: Array, person: Individual, state: State, day: Array) -> dict[str, Array]:
+def observe(keys: Array, person: Individual, state: State, day: Array, details: bool = False) -> dict[str, Array]:
     """One visit's endpoints; keys, one a person and visit, shape (people,)."""
     seen, felt = activity(person, state, day)
-    return read(keys, person.lesions, seen, felt, person.theta)
+    return read(keys, person.lesions, seen, felt, person.theta, details)
+
+
+def adverse(person: Individual, treated: Array) -> dict[str, Array]:
+    """Hazard of each kind of adverse event, 1/day, (people,); treated (slots, people): on that drug now."""
+    return safety.hazards([slot.drug for slot in person.slots], treated, person.theta)
 
 
 EVIDENCE = Evidence(
     calibrated_on=(
-        "Model, potency and placebo parameters are working values of a prototype fitted to model-based time courses of "
-        "PASI 75 and PASI 90 (He et al. 2021, 80 randomised trials) and to published relapse times. "
-        "They have not been estimated by code of this project.",
-        "Pharmacokinetics of adalimumab and guselkumab are published population estimates; "
-        "those of secukinumab are recalled in part.",
+        "Response: rates of PASI 50, 75, 90 and 100 of 58 published randomised trials of 15 drugs and placebo up to "
+        "week 24, the speed of onset in a model-based meta-analysis (He et al. 2021) and four relapse times, by the "
+        "project's own code (`cutis calibrate psoriasis`); covariates from published odds ratios.",
+        "Reading of plaques: rates of one response beside another in the same trials, DLQI and itch at each level of "
+        "response.",
+        "Light: weekly PASI of 94 patients under narrowband UVB (Watson et al. 2021). Topical: four rates at week 4.",
+        "Pharmacokinetics: published population models of each drug; what is recalled or borrowed from other "
+        "antibodies is marked as assumed.",
     ),
-    predicts_unseen=("Nothing yet: no trial has been kept apart from the fit and predicted.",),
+    predicts_unseen=(
+        "Ten folds over trials, each predicted from a fit without it: the mean absolute error of PASI 75 and PASI 90 "
+        "at the primary time points is 4.9 percentage points over 272 rates (2.7 of them by chance alone; 6.4 over "
+        "active arms), and 91 % of the rates lie in their 90 % prediction intervals.",
+        "Of 42 differences between drugs within a trial, one has the other sign, four lie outside the 90 % interval.",
+    ),
     limits=(
-        "Efficacy rates of this version are not evidence for a decision: the model awaits calibration and validation.",
-        "In the prototype anti-TNF acts too fast at week 4 (PASI 75 30 % against 21 %), and PASI 100 of IL-23 "
-        "inhibitors is too frequent (45 to 48 % against 37 to 43 %); large improvements under placebo are too rare.",
-        "The default study has the shape of VOYAGE 1 (Blauvelt et al. 2017). At week 16 the model falls short: of "
-        "60,000 simulated twins 60 % (published 73 %) reach PASI 90 with guselkumab, 39 % (50 %) with adalimumab and "
-        "1 % (3 %) with placebo; 78 % (91 %), 64 % (73 %) and 6 % (6 %) reach PASI 75.",
-        "DLQI 0 or 1 is too rare: 25 % with guselkumab at week 16, where published arms with as many PASI 90 "
-        "responders have about 53 %.",
+        "Methotrexate is predicted badly (mean error 16 points): trials raised its dose in different ways. The step "
+        "from 150 to 300 mg secukinumab is too small (predicted 83 % PASI 75 with 150 mg, observed 67 %), as are dose "
+        "effects of etanercept; deucravacitinib and apremilast are predicted too low by 4 to 7 points.",
+        "How a new class of drugs would do is not predicted: without any of its trials its potency is unknown.",
+        "Other trials of phototherapy do worse than the cohort that the light was calibrated on (PASI 75 of 41 %, "
+        "predicted 90 %): how doses are raised and missed is not known.",
+        "Of those who enter with an IGA of 3 or 4, 91 % have 3 (published about 80 %); their mean PASI is 21.4 (20.1). "
+        "Itch falls by 3.1 points on etanercept by week 12 (3.8).",
         "Baseline severity describes people with a PASI of at least 12; milder disease is outside the model's data.",
-        "Flares by infection or stress, antidrug antibodies, adverse events by organ and season are not simulated.",
+        "Serious infections, injection-site reactions and infections with Candida come at constant rates, whatever a "
+        "twin's own risk; other adverse events are not simulated. Every twin is taken to get injections, of placebo if "
+        "of nothing else.",
+        "Antidrug antibodies raise the clearance of a drug from one day on, and stay. Infections, stress and season "
+        "change how active psoriasis is, but never the drug.",
+        "How parameters that were hardly told apart by the trials (see the calibration) act after week 24 is assumed.",
         "Adults only. Guttate, pustular, erythrodermic, nail and palmoplantar psoriasis are not modelled.",
         "Skin type does not change response in this model; its data are largely from White participants.",
     ),
@@ -59,7 +78,7 @@ PSORIASIS = Disease(
     attributes=("weight", "male", "race", "age", "smoker", "prior_biologic", "hla_c0602", "severity"),
     parameters=PARAMETERS,
     treatments=TREATMENTS,
-    endpoints=ENDPOINTS,
+    endpoints=ENDPOINTS | DETAILS,
     outcomes=OUTCOMES,
     evidence=EVIDENCE,
     lack_of_efficacy="pasi50",
@@ -72,4 +91,7 @@ PSORIASIS = Disease(
     pharmacokinetics=pharmacokinetics,
     observe=observe,
     disturb=disturb,
+    harms=safety.KINDS,
+    adverse=adverse,
+    draw=draw,
 )

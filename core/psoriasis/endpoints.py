@@ -32,18 +32,19 @@ DETAILS = {e.name: e for region in REGIONS for e in _components(region)}  # what
 
 
 Rule = Callable[[Columns, Columns], Any]
+Start = Callable[[Columns], Any]
 
 
-def _responder(name: str, about: str, met: Rule, endpoint: str, of: Rule | None = None) -> Outcome:
+def _responder(name: str, about: str, met: Rule, endpoint: str, of: Start | None = None) -> Outcome:
     """1 where `met`, else 0; NaN where the endpoint is missing, now or at baseline, and in people not in `of`."""
 
     def derive(now: Columns, baseline: Columns) -> Any:
         both = now[endpoint] + baseline[endpoint]
         xp = both.__array_namespace__()
-        known = ~xp.isnan(both) if of is None else ~xp.isnan(both) & of(now, baseline)
+        known = ~xp.isnan(both) if of is None else ~xp.isnan(both) & of(baseline)
         return xp.where(known, xp.where(met(now, baseline), 1.0, 0.0), xp.nan)
 
-    return Outcome(name, about, "responder", "", derive)
+    return Outcome(name, about, "responder", "", derive, of)
 
 
 def _improved(percent: int) -> Outcome:
@@ -87,7 +88,7 @@ OUTCOMES = {
             f"itch at least {NEEDED:.0f} points better, of people with at least {NEEDED:.0f} at baseline",
             lambda now, baseline: baseline["itch"] - now["itch"] >= NEEDED,
             "itch",
-            of=lambda _, baseline: baseline["itch"] >= NEEDED,
+            of=lambda baseline: baseline["itch"] >= NEEDED,
         ),
         Outcome("pasi_change", "change of PASI from baseline", "continuous", "%", _percent),
         _change("pasi_points", "pasi", "PASI"),

@@ -9,10 +9,10 @@ $$\dot M = k_M\,\{m_0+(1-m_0) S_{23}-M\} - w_M uM$$
 $$\dot T = k_T\,\{M S_{23} (1-I_{T17})-T\} - uT$$
 $$\dot K = k_K\,\{b((1-E) S_{17}\,[b_0+(1-b_0) N])-K\}-w_K uK-k_{top} K$$
 
-with $N_f = N(1-I_{TNF})$, $S_{23} = D(1-I_{IL23})$ and $S_{17} = T[(1-f_F)(1-I_{17A})+f_F(1-I_{17F})]$.
-The function b leaves an input of at most 1 as it is and keeps a larger
-one below 2. Inhibition at a site is $I = C/(C+C_{50})$. Ultraviolet light kills cells at the rate $u$, a topical blocks the share
-$E$ of the plaque's input and clears it at the rate $k_{top}$, infections, stress and season multiply the drive by $G$.
+with $S_{23} = f_{23} + (1-f_{23}) D(1-I_{IL23})$ and $S_{17} = T[(1-f_F)(1-I_{17A})+f_F(1-I_{17F})]$.
+The function b leaves an input of at most 1 as it is and keeps a larger one below 2. Inhibition at a site is
+$I = C/(C+C_{50})$. Ultraviolet light kills cells at the rate $u$, a topical blocks the share $E$ of the plaque's input
+and clears it at the rate $k_{top}$, infections, stress and season multiply the drive by $G$.
 
 The state is stable at 1 without treatment, so relapse after withdrawal follows from the equations.
 """
@@ -87,7 +87,8 @@ def share(name: str, deviation: Array, theta: Theta) -> Array:
 def placebo(chance: Array, theta: Theta) -> Array:
     """Improvement under placebo too, on the logarithm of plaque activity, of people with these uniform draws.
 
-    Some improve, by exponential amounts with a long tail; the others worsen, by exponential amounts (asymmetric Laplace).
+    Some improve, by exponential amounts with a long tail; the others worsen, by exponential amounts too (asymmetric
+    Laplace).
     """
     improving = theta["placebo.improving"]
     better = -theta["placebo.size"] * jnp.log((1 - chance) / improving)

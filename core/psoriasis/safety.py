@@ -4,17 +4,12 @@ A hazard is constant while somebody is on a drug. That suits infections; injecti
 the first weeks, so over years the model has too many of them.
 """
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from ..parameters import read_table
 from .treatments import NAMES
-
-HERE = Path(__file__).parent
-SAFETY = read_table(HERE / "safety.yaml", sources=HERE / "safety_sources.yaml")
 
 KINDS = {
     "serious_infection": "serious infection",
@@ -24,33 +19,31 @@ KINDS = {
 HUNDRED_YEARS = 36525.0  # days
 
 
-def hazards(drugs: Array, treated: Array) -> dict[str, Array]:
+def hazards(drugs: Sequence[Array], treated: Array, theta: dict[str, Array]) -> dict[str, Array]:
     """Hazard of each kind of adverse event, 1/day, shape (people,).
 
     Drugs add up: each brings its rate less that of its control to the background of people on none.
 
     Args:
-      drugs: treatment numbers, shape (slots, people). treated: on that drug now, of the same shape.
+      drugs: treatment numbers of each slot, (people,). treated: on that drug now, (slots, people).
+      theta: `Table.numbers()`.
     """
     found = {}
     for kind in KINDS:
-        added = jnp.where(treated, jnp.asarray(EXCESS[kind])[drugs], 0.0).sum(0)
-        found[kind] = jnp.maximum(SAFETY.value(f"{kind}.background") + added, 0.0) / HUNDRED_YEARS
+        excess = _excess(kind, theta)
+        rate = jnp.full(treated.shape[1:], theta[f"{kind}.background"])
+        for drug, now in zip(drugs, treated, strict=True):
+            rate = rate + jnp.where(now, excess[drug], 0.0)
+        found[kind] = jnp.maximum(rate, 0.0) / HUNDRED_YEARS
     return found
 
 
-def _excess(kind: str) -> np.ndarray:
+def _excess(kind: str, theta: dict[str, Array]) -> Array:
     """What each treatment number adds, per 100 years; 0 for none and for drugs that do not name the kind."""
-    told = SAFETY.within(kind)
-    background = told["background"].value
+    background = jnp.asarray(theta[f"{kind}.background"], dtype="float64")
 
-    def of(name: str) -> float:
-        if f"{name}.rate" not in told:
-            return 0.0
-        control = told[f"{name}.control"].value if f"{name}.control" in told else background
-        return told[f"{name}.rate"].value - control
+    def of(name: str) -> Array:
+        control = theta.get(f"{kind}.{name}.control", background)
+        return theta.get(f"{kind}.{name}.rate", control) - control
 
-    return np.array([0.0, *(of(name) for name in NAMES)])
-
-
-EXCESS = {kind: _excess(kind) for kind in KINDS}
+    return jnp.stack([jnp.zeros_like(background), *map(of, NAMES)])

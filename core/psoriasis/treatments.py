@@ -16,7 +16,7 @@ from ..parameters import read_table
 from .sensitivity import known, unknown
 
 HERE = Path(__file__).parent
-FILES = [HERE / name for name in ("parameters.yaml", "calibrated.yaml", "outside.yaml", "drugs.yaml")]
+FILES = [HERE / name for name in ("parameters.yaml", "calibrated.yaml", "outside.yaml", "drugs.yaml", "safety.yaml")]
 PARAMETERS = read_table(*FILES, sources=HERE / "sources.yaml")
 
 SITES = ("tnf", "il23", "il17a", "il17f", "t17", "light", "topical")  # where on the model a treatment can act
@@ -73,11 +73,13 @@ DIRECT = np.array([0.0, *(float(t.route != "subcutaneous") for t in TREATMENTS.v
 class Slot(NamedTuple):
     """One treatment of each person; arrays of people.
 
+    drug: its number, 0 for none.
     clearance to half: as `pharmacokinetics.rates` takes them, without antibodies. onset, clearance_ada: the day from
     which antidrug antibodies are there (since the first visit), and clearance with them over that without.
     half_maximal: concentration of half-maximal effect, ug/mL. strength: at each of `SITES`.
     """
 
+    drug: Array
     absorption: Array
     clearance: Array
     volume: Array
@@ -136,6 +138,7 @@ def slot(keys: Array, twins: dict[str, Array], drugs: Array, theta: dict[str, Ar
         normals(keys, "resistance"), normals(mine, "potency"), theta
     )
     return Slot(
+        drugs,
         drawn("absorption"),
         clearance,
         volume * jnp.where(twins["male"], 1.0, field("volume_female")),

@@ -15,7 +15,7 @@ from .. import recruitment
 from ..regimen import DAYS
 from ..schedule import plans
 from ..study import Study, plain
-from . import curves, flow, forest, participants, schedule, sentences, tables, waterfall, words
+from . import curves, flow, forest, harms, participants, schedule, sentences, tables, waterfall, words
 from .svg import Look, looks, style
 
 if TYPE_CHECKING:
@@ -159,10 +159,12 @@ def _participants(
         diagram = flow.diagram(fates, arms, study.trial.visits[-1], criteria, rescue)
     masks = participants.columns(list(arms), twins)
     names = {name: look.name for name, look in arms.items()}
+    gone = harms.tally(list(arms), disease.harms, twins, events, study.trial.visits[-1])
     groups = participants.composition(population.attributes, twins, manifest, disease)
     return {
         "flow": diagram,
         "flow_rows": flow.flow_rows(fates, arms),
+        "harms": harms.rows(gone, disease.harms),
         "screening": fates,
         "criteria": criteria,
         "baseline_columns": [(names.get(name, name), int(mask.sum())) for name, mask in masks.items()],

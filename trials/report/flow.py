@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..events import ADVERSE, LEFT, MOVED, RESCUED, STOPPED
+from ..events import LEFT, MOVED, RESCUED, STOPPED
 from .svg import INK, RULE, SOFT, Drawing, Look, blank, drawing, measured, shortened
 from .words import count, plural, spaced
 
@@ -16,7 +16,7 @@ _LINE, _PAD, _GAP = 18, 10, 16
 
 
 class ArmFlow(NamedTuple):
-    """What became of the twins of one arm. moved, harmed: at least once, to each stage, by each kind of event."""
+    """What became of the twins of one arm. moved: at least once to each stage."""
 
     randomised: int
     dosed: int | None
@@ -27,7 +27,6 @@ class ArmFlow(NamedTuple):
     taken: int
     planned: int
     moved: dict[str, int]
-    harmed: dict[str, int]
 
 
 class Flow(NamedTuple):
@@ -67,14 +66,8 @@ def _fate(twins: pd.DataFrame, events: pd.DataFrame) -> ArmFlow:
         completed=len(twins) - left,
         taken=int(taken.sum()),
         planned=int(planned.sum()),
-        moved=_of_kind(counts, MOVED),
-        harmed=_of_kind(counts, ADVERSE),
+        moved={name.removeprefix(MOVED): counts[name] for name in sorted(counts) if name.startswith(MOVED)},
     )
-
-
-def _of_kind(counts: Mapping[str, int], head: str) -> dict[str, int]:
-    """Numbers of twins by what follows the head of an event's name."""
-    return {name.removeprefix(head): counts[name] for name in sorted(counts) if name.startswith(head)}
 
 
 def diagram(flow: Flow, arms: Mapping[str, Look], last_week: int, criteria: Mapping[str, str], rescue: bool) -> Drawing:
@@ -165,8 +158,6 @@ def flow_rows(flow: Flow, arms: Mapping[str, Look]) -> list[list[str]]:
     rows.append(["Stopped treatment", *(count(sum(arm.stopped.values())) for arm in chosen)])
     rows += [[f"… {reason}", *(count(arm.stopped.get(reason, 0)) for arm in chosen)] for reason in reasons]
     rows.append(["Started rescue", *(count(arm.rescued) for arm in chosen)])
-    for kind in sorted({kind for arm in chosen for kind in arm.harmed}):
-        rows.append([f"Adverse event: {kind}", *(count(arm.harmed.get(kind, 0)) for arm in chosen)])
     rows.append(["Left the study", *(count(arm.left) for arm in chosen)])
     rows.append(["In the study to the last visit", *(count(arm.completed) for arm in chosen)])
     return rows

@@ -81,7 +81,7 @@ def baseline(
 ) -> list[Row]:  # fmt: skip
     """Characteristics at entry by arm: attributes of the population, then endpoints as measured at week 0."""
     rows = _attributes({name: a for name, a in attributes.items() if not a.detail}, masks, twins)
-    measured = [name for name in disease.endpoints if name in observations]
+    measured = [name for name, e in disease.endpoints.items() if name in observations and not e.detail]
     start = observations.loc[observations.week == 0, ["twin", *measured]].set_index("twin").reindex(twins.twin)
     for name in measured:
         label = _label(f"{disease.endpoints[name].about}, as measured", disease.endpoints[name].unit)

@@ -65,7 +65,9 @@ def check(study: Study, disease: Disease, attributes: Iterable[str] = ()) -> lis
     Args:
       attributes: what is known of each twin besides the disease's own attributes (those of its population).
     """
-    covariates = {"stratum", *disease.attributes, *(f"baseline_{name}" for name in disease.endpoints), *attributes}
+    measured = (name for name, endpoint in disease.endpoints.items() if study.trial.details or not endpoint.detail)
+    baseline = {f"baseline_{name}" for name in measured}
+    covariates = {"stratum", *disease.attributes, *baseline, *attributes}
     covariates -= {"twin", "arm"}
     problems = [
         f"outcomes: {disease.name} has no outcome {name!r}; choose from {_names(disease.outcomes)}"

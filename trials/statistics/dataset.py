@@ -73,6 +73,8 @@ def align(twins: pd.DataFrame, observations: pd.DataFrame, events: pd.DataFrame)
 def value(records: Records, outcome: Outcome, week: int, intercurrent: str) -> tuple[np.ndarray, np.ndarray]:
     """Each twin's value of an outcome (NaN if none), and whether it is missing before the strategy replaces it.
 
+    Twins whom the outcome is not about, by their baseline, have no value, and none is missing.
+
     `composite`: non-response if an intercurrent event happened by that week (the same week counts) or nothing was
     seen. `treatment_policy`: what was seen at that week, whatever had happened. `while_on_treatment`: what was seen
     last, after baseline and no later than the first intercurrent event or that week.
@@ -88,17 +90,18 @@ def value(records: Records, outcome: Outcome, week: int, intercurrent: str) -> t
             "choose treatment_policy or while_on_treatment"
         )
     baseline = records.at(0)
+    about = np.full(len(records.twins), True) if outcome.of is None else np.asarray(outcome.of(baseline), bool)
     if intercurrent == "while_on_treatment":
         last = np.full(len(records.twins), np.nan)
         records.at(week)  # a week without a visit is an error here too
         for visit in sorted(v for v in records.rows if 0 < v <= week):
             seen = _derive(outcome, records.at(visit), baseline)
             last = np.where(~np.isnan(seen) & (visit <= records.event), seen, last)
-        return last, np.isnan(last)
+        return last, np.isnan(last) & about
     seen = _derive(outcome, records.at(week), baseline)
-    missing = np.isnan(seen)
+    missing = np.isnan(seen) & about
     if intercurrent == "composite":
-        return np.where(missing | (records.event <= week), 0.0, seen), missing
+        return np.where(missing | (about & (records.event <= week)), 0.0, seen), missing
     return seen, missing
 
 

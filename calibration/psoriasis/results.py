@@ -1,0 +1,82 @@
+"""Calibration and validation as tables of their reports (`calibration.report.frames`), and the files of the disease."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from ...core.diseases import DISEASES
+from ...core.parameters import Table
+from ..report.frames import of_phototherapy
+from . import facts, importance, outside, validate, write
+from .calibrate import PEOPLE, SEED, Calibrated, Say, calibrate, quiet
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibration with the tables that tell of it; `files` are those of `core/psoriasis` that it writes anew."""
+
+    found: Calibrated
+    files: Mapping[str, bytes]
+    predictions: pd.DataFrame
+    differences: pd.DataFrame
+    parameters: pd.DataFrame
+    courses: pd.DataFrame
+    relapses: pd.DataFrame
+    effects: pd.DataFrame
+    onset: pd.DataFrame
+    phototherapy: pd.DataFrame
+    phototherapy_relapse: pd.DataFrame
+    phototherapy_trials: pd.DataFrame
+    assumed: pd.DataFrame
+    importance: pd.DataFrame | None = None
+
+
+def calibration(people: int = PEOPLE, say: Say = quiet) -> Calibration:
+    """Estimate everything: readings, the model, what covariates do, then light, topical and triggers."""
+    found = calibrate(people=people, say=say)
+    say("light, topical and triggers")
+    beside = outside.estimate(found.numbers)
+    seen = validate.fitted(found)
+    light = of_phototherapy(beside.light)
+    return Calibration(
+        found,
+        {name: text.encode() for name, text in write.files(found, beside).items()},
+        seen.predictions,
+        seen.differences,
+        facts.parameters(found),
+        facts.courses(found),
+        facts.relapses(found),
+        facts.covariate_effects(found),
+        facts.onset(found),
+        light["phototherapy"],
+        light["phototherapy_relapse"],
+        light["phototherapy_trials"],
+        assumed(DISEASES["psoriasis"].parameters),
+    )
+
+
+def validation(of: Calibration, folds: int = validate.FOLDS, say: Say = quiet) -> Calibration:
+    """The same with predictions of what was left out of the fit, and the importance of assumed parameters."""
+    found = validate.validate(of.found, folds, say)
+    ranking = importance.importance(SEED, say=say)
+    return replace(of, predictions=found.predictions, differences=found.differences, importance=ranking)
+
+
+def assumed(table: Table) -> pd.DataFrame:
+    """Parameters that no data tell of."""
+    return pd.DataFrame(
+        [
+            {
+                "name": name,
+                "about": p.about,
+                "value": p.value,
+                "unit": p.unit,
+                "source": table.sources[p.source].citation,
+                "note": p.note,
+                "unranked": importance.unranked(name) or "",
+            }
+            for name, p in table.items()
+            if p.status == "assumed"
+        ]
+    )

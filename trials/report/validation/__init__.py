@@ -1,0 +1,1 @@
+"""Reports of a calibration and of its validation."""

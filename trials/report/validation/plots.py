@@ -1,0 +1,126 @@
+"""Square and line figures: observed against predicted rates, courses, phototherapy, importance."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ....calibration.report.summary import inside, score
+from ..likeness import drawing
+from ..svg import INK, RULE, SOFT, Drawing, shortened
+from ..words import decimal
+from .strips import BAND, BEYOND, WITHIN
+
+SHAPES = {"pasi75": "o", "pasi90": "s"}
+COURSES = {"pasi50": "#56B4E9", "pasi75": "#0072B2", "pasi90": "#D55E00", "pasi100": "#009E73"}
+_SQUARE, _PANEL, _WIDE = (300, 314), (300, 214), (460, 268)
+
+
+def agreement(name: str, title: str, judged: Sequence[Any]) -> Drawing:
+    """Predicted against observed PASI 75 (circles) and PASI 90 (squares) with intervals; filled orange: outside."""
+    found = score("", "", judged)
+    caught = sum(inside(row) for row in judged)
+    error = found.error
+
+    def draw(figure: Figure) -> None:
+        axes = _axes(figure, _SQUARE, title, 48)
+        axes.plot([0, 100], [0, 100], color=SOFT, linewidth=0.9, zorder=1)
+        for row in judged:
+            good = inside(row)
+            colour = WITHIN if good else BEYOND
+            x = 100 * row.observed
+            axes.plot([x, x], [100 * row.low, 100 * row.high], color=colour, alpha=0.45, linewidth=1, zorder=2)
+            axes.plot(
+                [x], [100 * row.predicted], SHAPES[row.outcome], markersize=5, markeredgewidth=1.1, zorder=3,
+                markeredgecolor=colour, markerfacecolor="white" if good else colour,
+            )  # fmt: skip
+        axes.set(xlim=(-2, 102), ylim=(-2, 102), xticks=range(0, 101, 25), yticks=range(0, 101, 25))
+        axes.set_xlabel("observed, %", fontsize=11)
+        axes.set_ylabel("predicted, %", fontsize=11)
+        axes.grid(visible=True)
+        note = f"error {decimal(error)} points; {caught} of {len(judged)} inside"
+        figure.text(0.98, 1 - 34 / _SQUARE[1], note, color=SOFT, fontsize=10.5, ha="right", va="center")
+
+    words = f"{caught} of {len(judged)} rates inside their 90 % interval; mean absolute error {decimal(error)} points."
+    return drawing(name, f"{title}: observed and predicted rates", words, _SQUARE, draw)
+
+
+def course(name: str, title: str, points: Sequence[Any]) -> Drawing:
+    """Response over time in one drug: published as dots, predicted as lines."""
+
+    def draw(figure: Figure) -> None:
+        axes = _axes(figure, _PANEL, title)
+        for outcome, colour in COURSES.items():
+            seen = sorted((p.week, 100 * p.published, 100 * p.predicted) for p in points if p.outcome == outcome)
+            if seen:
+                weeks, published, predicted = zip(*seen, strict=True)
+                axes.plot(weeks, predicted, color=colour, linewidth=1.6)
+                axes.plot(weeks, published, "o", color=colour, markersize=5, markeredgecolor="white")
+        axes.set(ylim=(0, 103), yticks=range(0, 101, 25))
+        axes.set_xlabel("week", fontsize=10.5)
+        axes.grid(visible=True, axis="y")
+
+    gap = max(100 * abs(p.published - p.predicted) for p in points)
+    return drawing(name, f"{title}: course of response", f"Largest gap {decimal(gap)} points.", _PANEL, draw)
+
+
+def phototherapy(name: str, title: str, weeks: Sequence[Any], what: str) -> Drawing:
+    """Median and quartiles of PASI over baseline PASI by week: observed in grey, predicted (`what`) as lines."""
+    at = [row.week for row in weeks]
+
+    def column(head: str) -> list[float]:
+        return [100 * getattr(row, head) for row in weeks]
+
+    def draw(figure: Figure) -> None:
+        axes = _axes(figure, _WIDE, title)
+        axes.fill_between(at, column("observed_low"), column("observed_high"), color=BAND, alpha=0.6, linewidth=0)
+        axes.plot(at, column("observed"), "o", color=INK, markersize=5)
+        axes.plot(at, column(what), color=BEYOND, linewidth=2)
+        for end in ("_low", "_high"):
+            axes.plot(at, column(f"{what}{end}"), color=BEYOND, linewidth=1.1, linestyle=(0, (4, 2)))
+        axes.set(ylim=(0, None), xticks=at)
+        axes.set_xlabel("week", fontsize=11)
+        axes.set_ylabel("PASI, % of baseline", fontsize=11)
+        axes.grid(visible=True, axis="y")
+
+    gap = max(abs(a - b) for a, b in zip(column("observed"), column(what), strict=True))
+    words = f"Largest gap between the medians {decimal(gap)} % of baseline PASI."
+    return drawing(name, f"{title}: PASI under NB-UVB", words, _WIDE, draw)
+
+
+def importance(name: str, title: str, ranked: Sequence[Any], details: Sequence[str] = ()) -> Drawing:
+    """Mean absolute effects on a rate, the largest first. details: a word at the end of each bar."""
+    width, left, room = (940, 286, 220) if details else (460, 216, 24)
+    height = 74 + 19 * len(ranked)
+
+    def draw(figure: Figure) -> None:
+        plot = (left / width, 42 / height, (width - left - room) / width, (height - 74) / height)
+        axes = figure.add_axes(plot)
+        effects = [100 * row.mu_star for row in ranked]
+        axes.barh(np.arange(len(ranked)), effects, height=0.66, color=WITHIN)
+        axes.set(ylim=(len(ranked) - 0.5, -0.5), yticks=range(len(ranked)), xlim=(0, None))
+        axes.set_yticklabels(
+            [shortened(row.parameter, 40 if details else 30) for row in ranked], fontsize=11, color=INK
+        )
+        axes.set_xlabel("percentage points of the rate", fontsize=11)
+        axes.grid(visible=True, axis="x")
+        axes.spines["left"].set_visible(False)
+        for i, detail in enumerate(details):
+            axes.text(1.02, i, detail, transform=axes.get_yaxis_transform(), color=SOFT, fontsize=10.5, va="center")
+        figure.text(6 / width, 1 - 14 / height, title, fontsize=12.5, weight="bold", va="center")
+
+    words = f"Largest: {ranked[0].parameter}." if ranked else ""
+    return drawing(name, f"{title}: what it depends on", words, (width, height), draw)
+
+
+def _axes(figure: Figure, size: tuple[int, int], title: str, head: float = 30) -> Axes:
+    """Axes below a heading of so many pixels."""
+    width, height = size
+    axes = figure.add_axes((52 / width, 42 / height, (width - 66) / width, (height - 42 - head) / height))
+    axes.tick_params(labelsize=10.5)
+    axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_color(RULE)
+    figure.text(6 / width, 1 - 14 / height, shortened(title, 40), fontsize=12.5, weight="bold", va="center")
+    return axes
