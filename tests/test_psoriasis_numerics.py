@@ -56,7 +56,8 @@ def test_steps_add_less_than_a_tenth_of_the_chance_error_of_a_thousand_people(na
     found = steps.refine([scenario], THETA, curves(), TOLERANCE, FINER)
     assert set(found.quantity) == {"pasi75", "pasi90", "activity"}
     assert (found.error < found.allowed).all()
-    assert (found.error_halved < found.error / 4).all()  # of third order: an eighth, where rounding does not show
+    # of third order: an eighth, where neither rounding nor a bend of the reading curves shows
+    assert ((found.error_halved < found.error / 4) | (found.error < 1e-7)).all()
 
 
 def test_so_it_is_under_saturable_elimination():

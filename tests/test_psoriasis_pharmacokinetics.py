@@ -158,11 +158,12 @@ def test_methotrexate_of_15_mg_a_week_settles_at_a_relative_exposure_of_1(twins)
     assert np.median(settling.mean(0)) == pytest.approx(1 - 0.5 ** (35 / 30), rel=0.04)  # half-life of 30 days
 
 
-def test_the_time_integral_of_light_is_its_dose(twins):
-    days = [0.0, *after(0, 25, 0.1)]
+def test_a_dose_of_light_fades_with_its_rate(twins):
+    fading = PARAMETERS.value("nb_uvb.clearance")  # the volume is 1
+    days = [0.0, *after(0, 100, 0.1)]
     left = concentrations(twins, "nb_uvb", {0.0: 0.7}, days)
     left[0] = 0.7  # seen before the dose is given
-    assert np.trapezoid(left[:, 0], days) == pytest.approx(0.7, rel=1e-3)
+    assert np.trapezoid(left[:, 0], days) == pytest.approx(0.7 / fading, rel=1e-3)
     assert np.ptp(left, axis=1).max() == 0  # how sensitive people are is in the model
 
 

@@ -331,7 +331,7 @@ def test_baseline_skin_matches_the_severity_of_the_twin():
 
 
 CHECKED = (".highest_dose", ".erythema_ratio")  # read by the checks of a study
-FITTED = {"trial.effect:sd", "trial.attrition"}  # read by the fit
+FITTED = {"trial.effect:sd", "trial.attrition", "trial.intraclass"}  # of predictions and of the fit
 
 
 def test_every_number_of_the_tables_is_used_and_no_other():

@@ -24,7 +24,12 @@ OUTCOMES = {
 }
 DISEASE = cast(
     Disease,
-    SimpleNamespace(name="psoriasis", attributes=("weight", "prior"), endpoints={"pasi": None}, outcomes=OUTCOMES),
+    SimpleNamespace(
+        name="psoriasis",
+        attributes=("weight", "prior"),
+        endpoints={"pasi": SimpleNamespace(detail=False)},
+        outcomes=OUTCOMES,
+    ),
 )
 CMH = {"outcome": "pasi50", "week": 12, "arm": "active", "comparator": "placebo", "method": "cochran_mantel_haenszel"}
 PLANS: dict[str, dict[str, Any]] = {
