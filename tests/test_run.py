@@ -98,10 +98,10 @@ def stopped(folder, how):
     process = subprocess.Popen(
         command("run", *WORDS, f"out={folder}", "cluster.workers=1"), stderr=subprocess.PIPE, text=True
     )
-    for _ in range(1200):
+    for _ in range(6000):
         if any((folder / "shards").glob("*.json")):
             break
-        time.sleep(0.05)
+        time.sleep(0.01)  # what is left to do takes but seconds
     process.send_signal(how)
     _, said = process.communicate(timeout=60)
     assert not (folder / "manifest.json").exists()
