@@ -50,7 +50,7 @@ class Outcome:
 class Treatment:
     """A drug or what else is given: where it acts, and how it may be dosed.
 
-    highest_dose: of one dose, in `unit`: mg, J/cm2 for light, or application for a topical.
+    highest_dose: of one dose, in `unit`: mg, J/cm2 or session for light, application for a topical, tablet for placebo.
     saturable: part of its elimination has a limited rate (Michaelis-Menten).
     """
 
@@ -92,6 +92,8 @@ class Disease:
 
     lack_of_efficacy: the responder outcome whose absence makes a twin stop or be rescued.
     waterfall: the continuous outcome of the report's waterfall.
+    rescue: topical treatments that `signal` knows as rescue; none if it knows none.
+    controls: treatments without a drug. untreated: what an arm without any treatment is given, in words.
     number(treatment) -> the number by which `individual` knows a systemic treatment; 0 is no drug.
     individual(keys, twins, drugs, theta) -> parameters of each person; keys (people,), drugs (slots, people),
       theta the table's `numbers()`.
@@ -108,6 +110,8 @@ class Disease:
     harms: kinds of adverse events, in words.
     adverse(person, treated) -> hazard of each of these kinds, 1/day, (people,); treated (slots, people): on the drug of
       that slot now.
+    willing(person, state) -> share of the doses otherwise taken that people in this state still take, (people,); None
+      if what treatment does to them keeps nobody from taking it.
     draw(k) -> the numbers of the k-th draw of the parameters' uncertainty, by their names; None if it is not known.
     """
 
@@ -128,7 +132,11 @@ class Disease:
     drift: Callable[..., tuple[Array, ...]]
     pharmacokinetics: Callable[..., tuple[Rates, ...]]
     observe: Callable[..., dict[str, Array]]
+    rescue: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
+    untreated: str = "placebo"
     disturb: Callable[..., tuple[Array, ...]] = undisturbed
     harms: Mapping[str, str] = field(default_factory=dict)
     adverse: Callable[..., dict[str, Array]] = harmless
+    willing: Callable[..., Array] | None = None
     draw: Callable[[int], Mapping[str, float]] | None = None

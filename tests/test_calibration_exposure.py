@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from cutis.calibration.exposure import PART, doses
 from cutis.calibration.psoriasis.cohort import participants, pool
 from cutis.calibration.psoriasis.evidence.regimens import read_course
-from cutis.calibration.psoriasis.exposure import PART, concentrations, doses, spans
+from cutis.calibration.psoriasis.exposure import concentrations, spans
 from cutis.core.psoriasis.treatments import disposition, number, slot
 
 from .smalltrials import arm, theta, trial

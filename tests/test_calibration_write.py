@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
+from cutis.calibration.evidence.reading import load
 from cutis.calibration.psoriasis import write
-from cutis.calibration.psoriasis.evidence.reading import load
 from cutis.calibration.psoriasis.fit import believed
 from cutis.calibration.psoriasis.readings_fit import Estimate
 from cutis.calibration.psoriasis.scale import HERE as PRIORS

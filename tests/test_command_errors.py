@@ -8,6 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from cutis.trials.command import app
+from cutis.trials.study import plain
 
 from .studies import study
 
@@ -87,6 +88,9 @@ WRONG = [
     ("trial.outcomes=[pasi75,pasi42]", "pasi42"),
     ("trial.arms.BigArm={about: x}", "a name consists of small letters, digits and underscores"),
     ("~trial.visits", "trial.visits: is missing"),
+    ("model.draw=seventh", "command line: model.draw: should be a valid integer, got 'seventh'"),
+    ("model.draw=-1", "command line: model.draw: should be greater than or equal to 0, got -1"),
+    ("model.drow=7", "command line: model.drow: unknown key; did you mean 'draw'?"),
     ("trial.conduct.followup=1", "unknown key"),
 ]
 
@@ -124,6 +128,18 @@ def test_a_wrong_study_file_is_named_and_never_runs(text, message, tmp_path, mon
     assert message in said
     assert code == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["study.yaml"]
+
+
+def test_a_wrong_draw_in_a_study_file_is_named(tmp_path):
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(plain(study()) | {"model": {"draw": 1.5}}))
+    code, said = cutis("check", "--study", tmp_path / "study.yaml")
+    assert f"{tmp_path / 'study.yaml'}: model.draw: should be a valid integer, got 1.5" in said
+    assert code == 2
+
+
+def test_the_plan_tells_which_draw_of_the_parameters_it_takes():
+    assert "draw" not in CliRunner().invoke(app, ["check"]).stdout
+    assert "parameters of draw 7 of their uncertainty" in CliRunner().invoke(app, ["check", "model.draw=7"]).stdout
 
 
 def test_a_study_file_that_is_not_text_or_not_there_is_named(tmp_path):

@@ -152,6 +152,12 @@ def test_each_session_may_have_its_own_dose():
     )
 
 
+def test_sessions_of_a_device_may_be_weeks_apart():
+    found = given(plan([{"treatment": "heater", "dose": "1 session", "weeks": [0, 3, 6]}]))
+    assert list(found) == [0, 21, 42]
+    np.testing.assert_allclose([amount[0] for amount in found.values()], 1)
+
+
 def test_a_multiple_of_the_minimal_erythema_dose_is_that_of_each_twin_under_that_light():
     found = given(plan(lamp(dose="0.7 MED", until=1, raise_by=0.1, at_most="0.8 MED")))
     for day, multiple in ((0, 0.7), (2, 0.77), (4, 0.8)):
@@ -200,6 +206,15 @@ def test_daily_doses_arrive_by_the_share_that_a_twin_takes():
     np.testing.assert_allclose(total(record), 0.7 * 770, rtol=2e-3)
     np.testing.assert_array_equal(record.status.doses_planned, 77)
     assert np.mean(record.status.doses_taken) == pytest.approx(0.7 * 77, abs=4.5 * np.sqrt(11 * 0.25 / N))
+
+
+def test_daily_doses_may_depend_on_weight():
+    tiers = [{"dose": "60 mg", "up_to": "80 kg"}, {"dose": "1 mg/kg"}]
+    asked = plan(pill(dose="0.5 mg/kg", times_a_day=2), pill(dose=None, tiers=tiers), pill(dose="5 mg"), adherence=0.8)
+    record, arm = followed(asked), IDS % 3
+    daily = np.select([arm == 0, arm == 1, arm == 2], [WEIGHT, np.where(WEIGHT <= 80, 60, WEIGHT), 5.0])
+    np.testing.assert_allclose(total(record), 0.8 * 77 * daily, rtol=2e-3)
+    np.testing.assert_array_equal(record.status.doses_planned, np.where(arm == 0, 154, 77))
 
 
 def test_who_stops_gets_no_more_of_any_form():
@@ -567,7 +582,7 @@ COURSES = [
         {"weeks": [0], "dose": "1 J/cm2", "sessions_a_week": 3, "until": 2, "raise_by": 0.1, "at_most": "0.9 J/cm2"},
         "'at_most' (0.9 J/cm2) is below the first dose (1 J/cm2)",
     ),
-    ({"weeks": [0], "dose": "1 mg/kg", "times_a_day": 2, "until": 2}, "what is taken every day has one 'dose' for all"),
+    ({"weeks": [0], "dose": "1 MED", "times_a_day": 2, "until": 2}, "what is taken every day is no light"),
     ({"weeks": [0], "doses": ["1 mg"], "times_a_day": 2, "until": 2}, "write one course for each dose"),
     ({"weeks": [0], "tiers": [{"dose": "1 mg"}]}, "every tier but the last says 'up_to'"),
     ({"weeks": [0], "tiers": [{"dose": "1 mg"}, {"dose": "2 mg"}]}, "every tier but the last says 'up_to'"),
@@ -629,6 +644,11 @@ PROBLEMS = [
     (course("shot", dose="1 J/cm2"), "1 J/cm2 does not fit shot, which is given in mg or mg/kg, such as 100 mg"),
     (course("lamp", dose="1 mg", sessions_a_week=3, until=2), "1 mg does not fit lamp, which is given in J/cm2 or MED"),
     (course("cream", dose="1 g", times_a_day=1, until=2), "given in application, such as 1 application"),
+    (course("lamp", dose="1 session"), "1 session does not fit lamp, which is given in J/cm2 or MED"),
+    (course("cream", dose="1 tablet", times_a_day=1, until=2), "1 tablet does not fit cream"),
+    (course("heater", dose="1 J/cm2"), "1 J/cm2 does not fit heater, which is given in session, such as 1 session"),
+    (course("heater", dose="3 sessions"), "3 session is above 2 session, the highest single dose of heater"),
+    (course("heater", dose="1 session", times_a_day=1, until=2), "times_a_day: heater is light: list weeks"),
     (course("shot", dose="1 mg", times_a_day=1, until=2), "times_a_day: shot is intravenous: list weeks"),
     (course("lamp", dose="1 J/cm2", times_a_week=3, until=2), "times_a_week: lamp is given in sessions: write"),
     (course("shot", dose="1 mg", sessions_a_week=3, until=2), "sessions_a_week: shot is not given in sessions"),

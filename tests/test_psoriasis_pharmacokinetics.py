@@ -9,6 +9,7 @@ from cutis.core.engine import pharmacokinetics as pk
 from cutis.core.keys import people, root
 from cutis.core.psoriasis import treatments
 from cutis.core.psoriasis.treatments import PARAMETERS, SITES, TREATMENTS, disposition, number, slot
+from cutis.core.slots import Catalogue
 from cutis.population.sample import POPULATIONS, sample
 
 N = 3000
@@ -251,18 +252,20 @@ def test_only_brodalumab_is_eliminated_at_a_limited_rate_and_only_where_asked(tw
     np.testing.assert_array_equal(full.most, here.most)
 
 
-def test_a_drug_more_changes_no_draws_of_another(monkeypatch, twins):
+def test_a_drug_more_changes_no_draws_of_another(twins):
     before = drug("guselkumab", twins)
-    names = [name for name in TREATMENTS if name not in ("adalimumab", "etanercept", "infliximab")]
-    kept = [0, *map(number, names)]
-    for table in ("ADDRESSES", "DIRECT"):
-        monkeypatch.setattr(treatments, table, getattr(treatments, table)[kept])
-    monkeypatch.setattr(treatments, "TREATMENTS", {name: TREATMENTS[name] for name in names})
-    monkeypatch.setattr(treatments, "NAMES", tuple(names))
-    assert number("guselkumab") == 3
-    alone = slot(KEYS, twins, jnp.full(N, number("guselkumab")), THETA)
-    for name in ("clearance", "volume", "absorption", "half_maximal", "onset"):
-        np.testing.assert_allclose(getattr(alone, name), getattr(before, name), rtol=1e-12)
+    few = {name: TREATMENTS[name] for name in TREATMENTS if name not in ("adalimumab", "etanercept", "infliximab")}
+    fewer = Catalogue(few)
+    assert fewer.number("guselkumab") == 3
+    drugs = jnp.full(N, 3)
+    alone = fewer.kinetics(KEYS, twins, drugs, THETA)
+    for name in ("clearance", "volume", "absorption", "onset"):
+        np.testing.assert_allclose(alone[name], getattr(before, name), rtol=1e-12)
+    both = [
+        each.insensitivity(KEYS, each_drug, THETA)
+        for each, each_drug in ((fewer, drugs), (treatments.CATALOGUE, jnp.full(N, number("guselkumab"))))
+    ]
+    np.testing.assert_allclose(*both, rtol=1e-12)
 
 
 def test_deviations_of_two_drugs_are_independent(twins):

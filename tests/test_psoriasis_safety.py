@@ -10,7 +10,7 @@ import pytest
 from cutis.core.keys import people, root
 from cutis.core.psoriasis.disease import PSORIASIS
 from cutis.core.psoriasis.model import individual
-from cutis.core.psoriasis.safety import HUNDRED_YEARS, KINDS, hazards
+from cutis.core.psoriasis.safety import HUNDRED_YEARS, KINDS, NEEDLE, hazards
 from cutis.core.psoriasis.treatments import NAMES, PARAMETERS, number
 from cutis.population.sample import POPULATIONS, sample
 
@@ -51,7 +51,15 @@ def test_every_drug_of_the_table_is_a_treatment():
 
 def test_drugs_without_a_source_stay_at_the_background():
     for drug in ("nb_uvb", "calcipotriol_betamethasone"):
-        assert rates(drug) == pytest.approx({kind: background(kind) for kind in KINDS})
+        kinds = [kind for kind in KINDS if kind != NEEDLE]
+        assert [rates(drug)[kind] for kind in kinds] == pytest.approx([background(kind) for kind in kinds])
+
+
+def test_injection_site_reactions_need_an_injection():
+    for drugs in (["nb_uvb"], ["apremilast"], ["infliximab", "methotrexate"]):
+        assert rates(*drugs)[NEEDLE] == 0
+    assert rates("nb_uvb", "guselkumab")[NEEDLE] == pytest.approx(rates("guselkumab")[NEEDLE])
+    assert rates("guselkumab")[NEEDLE] > 0
 
 
 def test_two_drugs_add_what_each_brings():
@@ -113,5 +121,6 @@ def test_a_person_has_the_hazards_of_the_drugs_of_its_slots():
     got = PSORIASIS.adverse(someone, on)
     assert set(got) == set(KINDS)
     for kind, hazard in got.items():
-        alone = [rates("ixekizumab"), rates(""), rates("ixekizumab", "infliximab"), rates("infliximab")]
+        off = rates("ixekizumab", "infliximab", treated=[False, True])
+        alone = [rates("ixekizumab"), rates(""), rates("ixekizumab", "infliximab"), off]
         np.testing.assert_allclose(hazard * HUNDRED_YEARS, [one[kind] for one in alone], rtol=1e-12)

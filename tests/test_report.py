@@ -17,7 +17,7 @@ from cutis.population.attributes import Attribute
 from cutis.population.sample import Source as PopulationSource
 from cutis.trials.report.build import build
 from cutis.trials.statistics.result import Result
-from cutis.trials.study import Study
+from cutis.trials.study import Model, Study
 
 from .page import Page
 
@@ -307,6 +307,17 @@ def test_assumed_parameters_come_first_with_their_sources(run: Run) -> None:
     assert "Journal of Examples" in page.text
     assert "Glow of the toes is not modelled." in page.text
     assert "1 of the 2 parameters of the response model are assumed" in page.text
+
+
+def test_numbers_that_were_drawn_stand_beside_the_estimates(run: Run) -> None:
+    assert "drawn;" not in Page(run.html()).text
+    drawing = replace(run.disease, draw=lambda number: {"rate": 0.01 * number})
+    study = run.study.model_copy(update={"model": Model(draw=7)})
+    page = Page(run._replace(disease=drawing, study=study, manifest=run.manifest | {"model": {"draw": 7}}).html())
+    assert "0.07 1/day, drawn; its own is 0.0321 1/day" in page.text
+    assert "This run took draw 7 of what is not known of the parameters of the response model" in page.text
+    assert ["model · draw", "7"] in page.rows
+    assert page.text.count("drawn;") == 1  # the numbers of the population, of the same names here, are its own
 
 
 def test_missing_optional_entries_never_print_none_or_nan(run: Run) -> None:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from cutis.trials.report import curves, harms, svg, words
 from cutis.trials.statistics.result import Result
 from cutis.trials.study import Arm, Course, Criterion, Stratum
+from cutis.trials.units import amount
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,21 @@ def test_a_regimen_is_told_with_its_last_dose() -> None:
     told = "blue light 80 mg at week 0; blue light 40 mg at weeks 1 and 3, then every 2 weeks (last dose week 47)"
     assert words.regimen(arm) == told
     assert words.regimen(Arm()) == "placebo throughout"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("0.02 mg", "20 µg"),
+        ("1 application", "1 application"),
+        ("2 sessions", "2 sessions"),
+        ("1 tablet", "1 tablet"),
+        ("0.5 application", "0.5 application"),
+        ("700 mJ/cm2", "0.7 J/cm²"),
+    ],
+)
+def test_a_dose_is_told_in_its_unit(given: str, told: str) -> None:
+    assert words.dose(amount(given)) == told
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ TREATMENTS = {
         Treatment("pill", "taken every day", "oral", {}, 50.0, "mg"),
         Treatment("lamp", "light", "light", {}, 5.0, "J/cm2"),
         Treatment("cream", "a topical", "topical", {}, 1.0, "application"),
+        Treatment("heater", "a device", "light", {}, 2.0, "session"),
         Treatment("thick", "saturable", "intravenous", {}, 1000.0, "mg", saturable=True),
     )
 }

@@ -20,14 +20,12 @@ from .study import Criterion, Study
 from .units import Amount
 
 HEAVY, TOLERANT = 100.0, 1.0  # kg and J/cm2 at which a dose by weight or by skin is held against the highest dose
-UNITS = {
-    "subcutaneous": ("mg", "mg/kg"),
-    "intravenous": ("mg", "mg/kg"),
-    "oral": ("mg", "mg/kg"),
-    "light": ("J/cm2", "MED"),
-    "topical": ("application",),
+UNITS = {  # in which a treatment may be dosed, by its own unit
+    "mg": ("mg", "mg/kg"),
+    "J/cm2": ("J/cm2", "MED"),
+    **{unit: (unit,) for unit in ("application", "session", "tablet")},
 }
-EXAMPLES = {"mg": "100 mg", "J/cm2": "0.7 J/cm2", "application": "1 application"}
+EXAMPLES = {"mg": "100 mg", "J/cm2": "0.7 J/cm2"}
 
 
 def problems(study: Study) -> list[str]:
@@ -75,10 +73,10 @@ def _course(where: str, course: Course, disease: Disease, source: Source) -> Ite
         choices = nearest(course.treatment, disease.treatments)
         yield f"{where}.treatment: unknown treatment {course.treatment!r}; {choices}"
         return
-    units = UNITS[treatment.route]
+    units = UNITS[treatment.unit]
     for amount in course.amounts():
         if amount.unit not in units:
-            known, example = " or ".join(units), EXAMPLES[units[0]]
+            known, example = " or ".join(units), EXAMPLES.get(units[0], f"1 {units[0]}")
             yield f"{where}.dose: {amount} does not fit {treatment.name}, which is given in {known}, such as {example}"
             return
     largest = course.largest()
@@ -164,7 +162,9 @@ def _rescue(study: Study, disease: Disease) -> Iterator[str]:
     rescue = study.trial.conduct.rescue
     if rescue is None:
         return
-    topical = [t.name for t in disease.treatments.values() if t.route == "topical"]
-    if rescue.treatment not in topical:
-        where = "trial.conduct.rescue.treatment"
-        yield f"{where}: {rescue.treatment!r} is no rescue treatment; {nearest(rescue.treatment, topical)}"
+    where = "trial.conduct.rescue"
+    if not disease.rescue:
+        yield f"{where}: the model of {disease.name} knows no rescue treatment; leave it out"
+    elif rescue.treatment not in disease.rescue:
+        said = nearest(rescue.treatment, disease.rescue)
+        yield f"{where}.treatment: {rescue.treatment!r} is no rescue treatment; {said}"

@@ -182,11 +182,13 @@ def treat(
 ) -> tuple[Body, Status]:
     """From a break to the next: what is due, what is taken of it, how the body responds, what harm comes of it."""
     treated = status.on_treatment & status.in_study
+    if told.willing is not None:
+        adherence = adherence * told.willing(person, body.state)
     amounts = jnp.where(treated[None, :], due(protocol.doses, twins, plan, b), 0.0)
     taken = uniforms(keys, "dose", protocol.dose_days[b]) < adherence
     planned = (amounts > 0).any(0)
     every, had = planned.astype("int64"), (planned & taken).astype("int64")
-    daily = taken_daily(protocol.doses, plan, jnp.where(treated, adherence, 0.0), b)
+    daily = taken_daily(protocol.doses, twins, plan, jnp.where(treated, adherence, 0.0), b)
     days = protocol.dose_days[b + 1] - protocol.dose_days[b]
     if protocol.doses.daily is not None:
         often = jnp.where(treated, protocol.doses.daily.times[b][plan], 0.0) * days.astype("float64")

@@ -32,10 +32,12 @@ class Scaled(NamedTuple):
 class Daily(NamedTuple):
     """Treatments taken every day, from each break to the next.
 
-    rates: amount a day if every dose is taken, (breaks, plans, slots). times: doses a day, (breaks, plans).
+    rates: amount a day if every dose is taken, the same for all twins, (breaks, plans, slots). scaled: amounts a day
+    that depend on the twin; None if there are none. times: doses a day, (breaks, plans).
     """
 
     rates: Array
+    scaled: Scaled | None
     times: Array
 
 
@@ -59,19 +61,24 @@ def due(doses: Doses, twins: dict[str, Array], plan: Array, break_: Array) -> Ar
       twins: attributes, (people,); `weight` in kg and `med` in mJ/cm2 where doses need them.
       plan: plan numbers, (people,).
     """
-    same = doses.single[break_][plan].T
-    if doses.scaled is None:
-        return same
-    amounts = doses.scaled.amounts[break_][plan]
-    own = (amounts * _measures(doses.scaled, twins, plan)).sum(-1)
-    return same + own.T
+    return _amounts(doses.single, doses.scaled, twins, plan, break_)
 
 
-def taken_daily(doses: Doses, plan: Array, adherence: Array, break_: Array) -> tuple[Array, ...] | None:
+def taken_daily(
+    doses: Doses, twins: dict[str, Array], plan: Array, adherence: Array, break_: Array
+) -> tuple[Array, ...] | None:
     """Amounts a day that reach people who take this share of them, one (people,) a slot; None if there are none."""
     if doses.daily is None:
         return None
-    return tuple(doses.daily.rates[break_][plan].T * adherence[None, :])
+    return tuple(_amounts(doses.daily.rates, doses.daily.scaled, twins, plan, break_) * adherence[None, :])
+
+
+def _amounts(same: Array, scaled: Scaled | None, twins: dict[str, Array], plan: Array, break_: Array) -> Array:
+    """What is the same for all twins and what depends on them, (slots, people)."""
+    if scaled is None:
+        return same[break_][plan].T
+    own = (scaled.amounts[break_][plan] * _measures(scaled, twins, plan)).sum(-1)
+    return same[break_][plan].T + own.T
 
 
 def _measures(scaled: Scaled, twins: dict[str, Array], plan: Array) -> Array:

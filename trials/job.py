@@ -36,11 +36,13 @@ def destination(task: Job) -> Path:
 
 def describe(task: Job) -> Iterator[str]:
     """The plan of a study in words, with what it will take on disk (measured on runs of the shipped trial)."""
+    from ..core.diseases import DISEASES
     from .report.words import regimen
     from .schedule import mesh
     from .shard import SIZE
 
     study, trial = task.study(), task.trial
+    disease = DISEASES[trial.disease]
     twins, visits = study.population.size, len(trial.visits)
     yield f"{trial.title}"
     yield f"study {study.fingerprint()[:12]}, seed {study.seed}, population {study.population.source}"
@@ -48,7 +50,7 @@ def describe(task: Job) -> Iterator[str]:
     total = sum(trial.randomisation.allocation.values())
     for name, arm in trial.arms.items():
         share = trial.randomisation.allocation[name] / total
-        yield f"  arm {name}: about {twins * share:,.0f} twins; {regimen(arm)}"
+        yield f"  arm {name}: about {twins * share:,.0f} twins; {regimen(arm, disease.untreated)}"
     yield f"  {visits} visits to week {trial.visits[-1]}, {len(trial.analyses)} analyses"
     steps = mesh(trial, 1.0).steps
     yield f"  {twins:,} twins in {-(-twins // SIZE):,} shards of {SIZE}; about {steps:,} time steps"
@@ -57,8 +59,10 @@ def describe(task: Job) -> Iterator[str]:
 
 
 def _chosen(study: Study) -> Iterator[str]:
-    """Who is let in beyond the criteria of the protocol."""
+    """Draw of the parameters, and who is let in beyond the criteria of the protocol."""
     people = study.population
+    if study.model.draw is not None:
+        yield f"  parameters of draw {study.model.draw} of their uncertainty"
     if people.match:
         yield f"  matched to the baseline table {people.match}"
     for attribute, shares in (people.quotas or {}).items():

@@ -32,7 +32,7 @@ MEAN_TOLERANCE = 5e-4  # of the mean relative error, where some drug ends abrupt
 FIRST_TRY, COARSEST, FINEST = 2.0, 4.0, 1 / 64
 MARGIN = 0.85  # of the scale at which the method's third order puts the error at the tolerance
 MOVING = 0.3  # chance a visit that a probed twin goes on to the next stage of its arm, where it can
-FLOOR = 1e-2  # states are 1 untreated and PASI reads 0 near 0.04; below this an error is relative to the floor
+FLOOR = 1e-2  # most states are 1 untreated; below this an error is relative to the floor
 
 
 class Accuracy(NamedTuple):
@@ -63,7 +63,7 @@ def check(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.
     """The error of a mesh on some twins, by step doubling, as `measure` says."""
     coarse = _states(study, disease, key, ids, arms, scale)
     fine = _states(study, disease, key, ids, arms, scale / 2)
-    return _mean(coarse, fine, arms) if _abrupt(study, disease) else _largest(coarse, fine)
+    return mean_of_worst_arm(coarse, fine, arms) if _abrupt(study, disease) else largest(coarse, fine)
 
 
 def tolerance(study: Study, disease: Disease) -> float:
@@ -82,6 +82,17 @@ def measure(study: Study, disease: Disease) -> str:
     return f"{what} when every step is halved"
 
 
+def largest(coarse: np.ndarray, fine: np.ndarray) -> float:
+    """The largest relative difference between states, (visits, variables, people)."""
+    return float(_relative(coarse, fine).max())
+
+
+def mean_of_worst_arm(coarse: np.ndarray, fine: np.ndarray, arms: np.ndarray) -> float:
+    """The same, but its mean over people, (people,) of `arms`, in the worst arm, of any variable at any visit."""
+    sizes = _relative(coarse, fine)
+    return float(max(sizes[..., arms == arm].mean(-1).max() for arm in np.unique(arms)))
+
+
 def probe(ids: np.ndarray, arms: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """A random sample of a run's twins, always of the same size (with repeats if there are fewer)."""
     chosen = np.random.default_rng(seed).choice(len(ids), PROBE, replace=len(ids) < PROBE)
@@ -98,15 +109,6 @@ def _states(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: n
 def _abrupt(study: Study, disease: Disease) -> bool:
     """Some drug of the study has saturable elimination."""
     return any(disease.treatments[name].saturable for arm in study.trial.arms.values() for name in slots(arm))
-
-
-def _largest(coarse: np.ndarray, fine: np.ndarray) -> float:
-    return float(_relative(coarse, fine).max())
-
-
-def _mean(coarse: np.ndarray, fine: np.ndarray, arms: np.ndarray) -> float:
-    sizes = _relative(coarse, fine)
-    return float(max(sizes[..., arms == arm].mean(-1).max() for arm in np.unique(arms)))
 
 
 def _relative(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
@@ -133,7 +135,7 @@ def _follow(
 
         def between(b: Array, body: Body) -> Body:
             doses = tuple(due(protocol.doses, twins, plan, b))
-            daily = taken_daily(protocol.doses, plan, every, b)
+            daily = taken_daily(protocol.doses, twins, plan, every, b)
             return onward(disease, keys, person, no_topical, body, doses, daily, protocol, b)
 
         after = lax.fori_loop(protocol.first[number], protocol.first[number + 1], between, before)

@@ -118,8 +118,8 @@ class Course(Frozen):
             raise ValueError(f"the doses of one course have one unit, got {' and '.join(sorted(units))}")
         if self.doses and self.times_a_day is not None:
             raise ValueError("'doses' are given one a session; with 'times_a_day', write one course for each dose")
-        if self.times_a_day and (self.tiers or units & set(SCALES)):
-            raise ValueError("what is taken every day has one 'dose' for all, such as 30 mg or 1 application")
+        if self.times_a_day and "MED" in units:
+            raise ValueError("what is taken every day is no light: give a dose such as 30 mg, 1 mg/kg or 1 application")
         if self.doses and len(self.doses) != len(self.dose_days()):
             raise ValueError(f"{len(self.doses)} doses for {len(self.dose_days())} sessions: give one a session")
         if self.raise_by is not None and (self.dose is None or self.sessions_a_week is None):
@@ -232,7 +232,7 @@ class Move(Frozen):
 class Arm(Frozen):
     """A virtual arm: one regimen throughout, or stages in order (the first is entered at baseline) and rules.
 
-    An empty regimen is placebo throughout.
+    An empty regimen is no treatment, or placebo, as the disease has it.
     """
 
     about: str = ""

@@ -151,6 +151,7 @@ def _manifest(study: Study, disease: Disease, planned: Plan) -> dict[str, Any]:
         "question": study.trial.question,
         "study_sha256": study.fingerprint(),
         "seed": study.seed,
+        "model": {"draw": study.model.draw},
         "cutis": described["versions"]["cutis"],
         "versions": described["versions"],
         "platform": {k: v for k, v in described.items() if k != "versions"},

@@ -18,6 +18,7 @@ from .study import Conduct, Study, Trial
 
 ONCE = 28  # days for which a drug counts as in use that is given a single time
 RATIO = "erythema_ratio"  # of a light: its minimal erythema dose over the twins' `med`, a parameter behind its name
+Own = dict[tuple[int, float, float], np.ndarray]  # amounts that depend on the twin, by their measure (`Part`)
 
 
 class Plan(NamedTuple):
@@ -82,7 +83,8 @@ def mesh(trial: Trial, scale: float) -> Mesh:
                 doses.add(min(last, plan.day + (course.end() or 0)))  # what stops at once is as sharp as a dose
         first |= set(begins.values())
         doses.add(plan.day)
-    if DISEASES[trial.disease].disturb is not undisturbed:
+    disease = DISEASES[trial.disease]
+    if disease.disturb is not undisturbed or disease.willing is not None:
         breaks |= set(range(0, last, DAYS))
     return graded(first, doses, breaks, scale)
 
@@ -124,7 +126,8 @@ def doses(follow: list[Plan], drugs: list[tuple[str, ...]], disease: Disease, me
     shape = len(mesh.breaks), len(follow), max(map(len, drugs), default=0)
     single, rates, in_use = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
     times, erythema = np.zeros(shape[:2]), np.zeros(shape[1:])
-    own: dict[tuple[int, float, float], np.ndarray] = {}
+    own: Own = {}
+    own_daily: Own = {}
     last = mesh.breaks[-1]
     for number, plan in enumerate(follow):
         for s, name in enumerate(drugs[plan.arm]):
@@ -135,19 +138,18 @@ def doses(follow: list[Plan], drugs: list[tuple[str, ...]], disease: Disease, me
             for course in courses:
                 if course.times_a_day:
                     taken = (mesh.breaks >= plan.day + course.start()) & (mesh.breaks < plan.day + (course.end() or 0))
-                    rates[taken, number, s] += course.times_a_day * course.amounts()[0].value
+                    for _, part in _given(course):
+                        _into(rates, own_daily, part)[taken, number, s] += course.times_a_day * part.amount
                     times[taken, number] += course.times_a_day
                     continue
                 for day, part in _given(course):
                     if plan.day + day <= last:
                         at = np.searchsorted(mesh.breaks, plan.day + day)
-                        kind = part[:3]
-                        to = single if kind == (ALONE, 0.0, np.inf) else own.setdefault(kind, np.zeros(shape))
-                        to[at, number, s] += part.amount
+                        _into(single, own, part)[at, number, s] += part.amount
     return Doses(
         jnp.asarray(single),
-        _scaled(own, erythema) if own else None,
-        Daily(jnp.asarray(rates), jnp.asarray(times)) if times.any() else None,
+        _scaled(own, erythema),
+        Daily(jnp.asarray(rates), _scaled(own_daily, erythema), jnp.asarray(times)) if times.any() else None,
         jnp.asarray(in_use),
     )
 
@@ -157,7 +159,15 @@ def _given(course: Course) -> Iterator[tuple[int, Part]]:
         yield from ((day, part) for part in parts)
 
 
-def _scaled(own: dict[tuple[int, float, float], np.ndarray], erythema: np.ndarray) -> Scaled:
+def _into(same: np.ndarray, own: Own, part: Part) -> np.ndarray:
+    """The amounts that a part of a dose belongs to: those the same for all twins, or those of its own measure."""
+    kind = part[:3]
+    return same if kind == (ALONE, 0.0, np.inf) else own.setdefault(kind, np.zeros(same.shape))
+
+
+def _scaled(own: Own, erythema: np.ndarray) -> Scaled | None:
+    if not own:
+        return None
     per, over, up_to = zip(*own, strict=True)
     return Scaled(
         jnp.asarray(np.stack(list(own.values()), axis=-1)),

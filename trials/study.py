@@ -116,7 +116,8 @@ class Analysis(Frozen):
 class Trial(Frozen):
     """The protocol.
 
-    details: record what measurements are made of, too, such as the signs and areas of PASI by region.
+    details: record what measurements are made of, too, such as the signs and areas of PASI by region, or the
+      lesions of each kind.
     """
 
     title: str

@@ -14,12 +14,17 @@ FORMS = {
     "MED": ("MED", 1.0),
     "application": ("application", 1.0),
     "applications": ("application", 1.0),
+    "session": ("session", 1.0),
+    "sessions": ("session", 1.0),
+    "tablet": ("tablet", 1.0),
+    "tablets": ("tablet", 1.0),
 }
-OTHERS = ("mg/kg", "J/cm2", "mJ/cm2", "MED", "application")
+OTHERS = ("mg/kg", "J/cm2", "mJ/cm2", "MED", "application", "session", "tablet")
 
 
 class Amount(NamedTuple):
-    """A dose: mg of a drug, mg per kg of body weight, J/cm2 of light, minimal erythema doses, applications."""
+    """A dose: mg of a drug, mg per kg of body weight, J/cm2 of light, minimal erythema doses, applications, sessions of
+    a device, tablets of placebo."""
 
     value: float
     unit: str
@@ -29,7 +34,7 @@ class Amount(NamedTuple):
 
 
 def amount(text: object) -> Amount:
-    """Read `100 mg`, `0.1 g`, `5 mg/kg`, `0.7 J/cm2`, `0.7 MED` or `1 application`.
+    """Read `100 mg`, `0.1 g`, `5 mg/kg`, `0.7 J/cm2`, `0.7 MED`, `1 application`, `1 session` or `1 tablet`.
 
     Raises:
       ValueError: no number, no such unit, or nothing to give.

@@ -14,7 +14,8 @@ from .evidence.targets import Relapse, TimeCourse, effects, relapses, timecourse
 from .fit import Fit, believed, fit
 from .likelihood import Counts, Summaries, counts, summaries
 from .scale import Prior, Vector, read_priors
-from .table import TYPICAL, Table, build
+from .table import Table, build
+from .typical import TYPICAL
 
 SEED = 1
 PEOPLE = 256  # an arm
@@ -79,7 +80,8 @@ def calibrate(
     """Estimate the parameters.
 
     Args:
-      left_out: trials that must not be seen, beside those of LEFT_OUT. start: parameters to start from.
+      left_out: trials that must not be seen, beside those of LEFT_OUT.
+      start: parameters to start from; what is believed before, if none are given.
       people: an arm, a power of 2. exact: of `fit`. rounds: how often readings, model and covariates are gone through.
       crowd: candidates behind the readings.
     Raises:
@@ -106,7 +108,8 @@ def calibrate(
         told = summaries(evidence.courses, fitted, table, SPREADS)
         prior = believed(priors, references(table))
         say(f"round {number + 1} of {rounds}: the model, {len(rows.n)} counts of {len(seen)} trials")
-        result = fit(table, rows, told, prior, vector.vector(numbers), exact=exact and number == rounds - 1, say=say)
+        begin = vector.vector(numbers) if start or number else prior.all()[0]
+        result = fit(table, rows, told, prior, begin, exact=exact and number == rounds - 1, say=say)
         numbers |= {name: float(value) for name, value in vector.numbers(jnp.asarray(result.vector)).items()}
         numbers |= {"trial.effect:sd": result.spread, "trial.intraclass": result.rho}
         steep = covariates.steepness(table, result)

@@ -13,7 +13,6 @@ from scipy import special
 from scipy.stats import qmc
 
 from ...core.keys import people, root, stream
-from ...core.psoriasis.treatments import NAMES
 from ...population.sample import POPULATIONS, sample
 from .evidence.arms import Arm, Trial
 
@@ -26,18 +25,17 @@ class Pool(NamedTuple):
     """People before they are made to fit an arm; arrays of people.
 
     keys: one a person. twins: attributes. chance: uniform draws that decide yes/no attributes of which an arm tells the
-    share. luck: standard normal deviations of what the model does not know of a person. own: of the person for each
-    treatment of NAMES, (treatments, people).
+    share. luck: standard normal deviations of what the model does not know of a person; `own` is of the person for one
+    drug, the same draws whichever the drug, since nobody gets two.
     """
 
     keys: object
     twins: dict[str, np.ndarray]
     chance: dict[str, np.ndarray]
     luck: dict[str, np.ndarray]
-    own: np.ndarray
 
 
-LUCK = ("resistance", "plaque_rate", "il23_free", "il17f_share", "placebo")
+LUCK = ("resistance", "plaque_rate", "il23_free", "il17f_share", "placebo", "own")
 SHARES = ("male", "prior_biologic", "psoriatic_arthritis")
 
 
@@ -49,12 +47,11 @@ def pool(size: int) -> Pool:
     twins = {
         k: np.asarray(v) for k, v in sample(POPULATIONS["psoriasis_moderate_severe"], stream(key, "twins"), ids).items()
     }
-    even = qmc.Sobol(len(LUCK) + 1, seed=SEED).random(size)  # pyright: ignore[reportCallIssue]
+    even = qmc.Sobol(len(LUCK), seed=SEED).random(size)  # pyright: ignore[reportCallIssue]
     normal = special.ndtri(np.clip(even, 0.5 / size, 1 - 0.5 / size))
     rng = np.random.default_rng(SEED)
     chance = {name: rng.permutation((np.arange(size) + 0.5) / size) for name in SHARES}
-    own = np.stack([normal[rng.permutation(size), -1] if i else normal[:, -1] for i in range(len(NAMES))])
-    return Pool(people(stream(key, "response"), ids), twins, chance, dict(zip(LUCK, normal.T, strict=False)), own)
+    return Pool(people(stream(key, "response"), ids), twins, chance, dict(zip(LUCK, normal.T, strict=True)))
 
 
 def participants(trial: Trial, arm: Arm, size: int) -> dict[str, np.ndarray]:

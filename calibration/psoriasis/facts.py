@@ -1,5 +1,6 @@
 """What the calibrated model says of other published facts: courses, relapse, covariates and speed of onset."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -11,11 +12,14 @@ from scipy.stats import rankdata
 from ...core.psoriasis.treatments import PARAMETERS
 from . import covariates
 from .calibrate import FITTED_RELAPSES, Calibrated
-from .evidence.arms import Baseline
-from .evidence.targets import effects, rates, subgroups
+from .evidence.arms import Baseline, Trial
+from .evidence.targets import TimeCourse, effects, rates, subgroups
 from .likelihood import relapse_targets
-from .table import RESPONSES, TYPICAL, Table, build
+from .table import RESPONSES, Table, build
+from .typical import TYPICAL
 from .validate import CLASS_OF, LEVEL, Refit, draws
+
+HEAVY = 115.0  # kg, taken as the mean weight of people above 100 kg
 
 
 def parameters(calibrated: Calibrated) -> pd.DataFrame:
@@ -123,7 +127,7 @@ def onset(calibrated: Calibrated) -> pd.DataFrame:
 
 
 def covariate_effects(calibrated: Calibrated) -> pd.DataFrame:
-    """Odds ratios of PASI 90 at week 16 on biologics, and responses of heavy people in CLEAR, which were not fitted."""
+    """Odds ratios of PASI 90 at week 16 on biologics, and responses of heavy people, which were not fitted."""
     known = {effect.key: effect for effect in effects()}
     alike = {
         "prior_biologic_trials": (replace(TYPICAL, prior_biologic=0.0), replace(TYPICAL, prior_biologic=1.0), 1.0),
@@ -152,38 +156,38 @@ def covariate_effects(calibrated: Calibrated) -> pd.DataFrame:
 
 def _biologics(calibrated: Calibrated, people: Baseline) -> np.ndarray:
     """PASI 90 at week 16 of each biologic in such people."""
-    table = _courses_table(calibrated, people)
+    table = _table(calibrated, (), covariates.biologics(calibrated.evidence.courses), people)
     value = table.values(calibrated.fit.vector, np.zeros(0))
     return np.array([v for e, v in zip(table.entries, value, strict=True) if (e.outcome, e.week) == ("pasi90", 16)])
 
 
-def _courses_table(calibrated: Calibrated, people: Baseline) -> Table:
+def _table(
+    calibrated: Calibrated, trials: Sequence[Trial], courses: Sequence[TimeCourse], people: Baseline = TYPICAL
+) -> Table:
+    """Of other evidence, with what the calibration has found of covariates, which is no part of its vector."""
     of = calibrated.table
     curves = dict(zip(RESPONSES, np.asarray(of.curves), strict=True))
     fixed = of.fixed | {k: jnp.asarray(v) for k, v in calibrated.numbers.items() if k.startswith("sensitivity.")}
     size = of.groups[0].arms.known.shape[1]
-    return build((), covariates.biologics(calibrated.evidence.courses), (), of.vector, fixed, curves, size, people)
+    return build(trials, courses, (), of.vector, fixed, curves, size, people)
 
 
 def _heavy(calibrated: Calibrated) -> list[dict[str, object]]:
-    """CLEAR's people above 100 kg, taken to weigh 115 kg on average."""
+    """Of trials' people above a weight, taken to weigh HEAVY on average."""
     trials = {trial.key: trial for trial in calibrated.evidence.trials}
     rows: list[dict[str, object]] = []
     for group in subgroups():
         trial = trials[group.trial]
         arm = trial.arm(group.arm)
-        heavy = replace(trial, arms=(replace(arm, baseline=replace(arm.baseline, weight=115.0)),))
-        of = calibrated.table
-        curves = dict(zip(RESPONSES, np.asarray(of.curves), strict=True))
-        size = of.groups[0].arms.known.shape[1]
-        table = build((heavy,), (), (), of.vector, of.fixed, curves, size)
+        heavy = replace(trial, arms=(replace(arm, baseline=replace(arm.baseline, weight=HEAVY)),))
+        table = _table(calibrated, (heavy,), ())
         value = table.values(calibrated.fit.vector, np.zeros(1))
         for outcome, percent in group.percents.items():
             place = table.place.get((group.trial, group.arm, outcome, group.week))
             if place is not None:
                 rows.append(
                     {
-                        "covariate": f"weight above {group.above:g} kg, {arm.treatments[0]} (CLEAR)",
+                        "covariate": f"weight above {group.above:g} kg, {arm.treatments[0]} ({trial.title})",
                         "contrast": "share of responders",
                         "outcome": outcome,
                         "published": percent / 100,

@@ -27,6 +27,7 @@ from .scale import Prior
 from .table import Slopes, Table
 
 DISCOUNT = 0.005  # an arm of 200 counts like one of 100; more would let misfit discount the trials that show it
+LEAST = 1.0  # variance of a count by chance alone, from which it tells of more
 LIMIT = 1e4  # of the damping, beyond which no better step is looked for
 
 
@@ -191,10 +192,17 @@ def _robust(table, rows, told, prior, slopes, vector, effects, spread, rho, foun
 
 
 def _rho(rows: Counts, q: np.ndarray, parameters: int) -> float:
-    """Intraclass correlation at which squared residuals are as large as they should be (Williams 1982)."""
+    """Intraclass correlation at which squared residuals are as large as they should be (Williams 1982).
+
+    Counts that could hardly be other than none or all (a few responders to placebo) tell nothing of it, but one of them
+    by chance would count for much.
+    """
+    telling = rows.n * q * (1 - q) >= LEAST
+    rows, q = Counts(*(column[telling] for column in rows)), q[telling]
+    free = len(q) * (1 - parameters / len(telling))
 
     def excess(rho: float) -> float:
-        return float((information(rows, q, rho) * (rows.x / rows.n - q) ** 2).sum() - (len(q) - parameters))
+        return float((information(rows, q, rho) * (rows.x / rows.n - q) ** 2).sum() - free)
 
     if excess(1e-5) < 0:
         return 1e-5

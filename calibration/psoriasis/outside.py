@@ -31,7 +31,8 @@ def estimate(theta: Mapping[str, float], patients: Patients | None = None) -> Ou
     """Estimate everything; `theta` is `Table.numbers()`, whose own values of what is estimated are not used.
 
     Raises:
-      ValueError: untreated plaques do not keep to their steady state under `theta`.
+      ValueError: untreated plaques do not keep to their steady state under `theta`, no size of events lets them vary
+        as they should, or no rate of clearing gives the responses to a topical.
       RuntimeError: the fit of phototherapy did not converge.
     """
     flares = triggers.estimate(theta)

@@ -28,10 +28,11 @@ from .lamp import WEEKS, Patients, at_days, plaques
 
 DEVIATIONS = 3  # nodes of the plaque's turnover, and of what needs no IL-23
 IMPROVEMENTS = 7  # nodes of the improvement that comes under placebo too
-FOLLOWED = np.linspace(np.log(0.003), np.log(2.0), 21)  # logarithms of sensitivities whose courses are followed
+FOLLOWED = np.linspace(np.log(2e-4), np.log(0.2), 17)  # logarithms of sensitivities whose courses are followed
 SENSITIVITIES = np.linspace(
-    FOLLOWED[0], FOLLOWED[-1], 101
+    FOLLOWED[0], FOLLOWED[-1], 113
 )  # those between are interpolated: a patient tells theirs well
+WIDEST = 2.5  # standard deviations within which people's sensitivities must be among those that are followed
 START = {"median": 0.02, "sd": 0.5, "memory": 0.01, "plaque": 3.0, "fading": 0.4, "floor": 0.03, "noise": 0.3}
 SHARED = ("memory", "plaque", "fading")  # those on which the courses depend
 NAMES = tuple(START)
@@ -131,7 +132,7 @@ class Likelihood:
     def courses(self, values: Mapping[str, float]) -> tuple[Array, Array]:
         """Plaque activity (patients, sensitivities, people, times) and its derivatives by the logarithms of SHARED.
 
-        Times are the ends of the weeks, then the day when the patient was last seen (week 12 if never).
+        Times are the ends of the weeks, then `last_day`.
         """
         logs = np.log([values[name] for name in SHARED])
         if self._last is None or self._last[0] != logs.tobytes():
@@ -153,7 +154,9 @@ class Likelihood:
         return course, slopes
 
     def last_day(self) -> np.ndarray:
-        """Day when each patient was last seen, (patients,)."""
+        """Day until which each patient is followed, (patients,): when last seen, if relapse counts."""
+        if not self.relapse:
+            return np.full(self.patients.size, 7.0 * WEEKS)
         return np.where(np.isnan(self.patients.relapse_day), 7.0 * WEEKS, self.patients.relapse_day)
 
     def expected(self, table: Array) -> Array:
@@ -228,7 +231,7 @@ def estimate(
     """Maximise the likelihood of the patients marked in `used` (all, if none is given).
 
     Raises:
-      RuntimeError: the optimiser did not converge.
+      RuntimeError: the optimiser did not converge, or people are more sensitive than any that are followed, or less.
     """
     marked = np.ones(likelihood.patients.size) if used is None else used.astype(float)
     begin = np.log([start[name] for name in NAMES])
@@ -238,6 +241,9 @@ def estimate(
         raise RuntimeError(f"phototherapy: the fit did not converge: {done.message}")
     spread = _errors(likelihood, done.x, marked) if errors else {}
     values = dict(zip(NAMES, map(float, np.exp(done.x)), strict=True))
+    ends = np.log(values["median"]) + values["sd"] * np.array([-WIDEST, WIDEST])
+    if ends[0] < FOLLOWED[0] or ends[1] > FOLLOWED[-1]:
+        raise RuntimeError(f"phototherapy: sensitivities {np.exp(ends).round(5)} are beyond those that are followed")
     return Fit(values, spread, -float(done.fun), int(done.nfev))
 
 

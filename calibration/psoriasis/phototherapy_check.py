@@ -87,7 +87,7 @@ def check(patients: Patients, theta: Mapping[str, float], folds: int = FOLDS, se
         fit,
         other,
         weeks(weekly, fit, left_out(weekly, fit, folds, seed)),
-        relapse(weekly, fit),
+        relapse(both, fit),
         relapse(both, other),
         unseen(patients, theta, fit),
     )
@@ -152,7 +152,7 @@ def _logs(fit: Fit) -> dict[str, float]:
 
 
 def relapse(likelihood: Likelihood, fit: Fit) -> Relapse:
-    """Relapse as it follows from what each patient's own weekly PASI tells of them."""
+    """Relapse as it follows from what each patient's own weekly PASI tells of them; `likelihood` with relapse."""
     patients = likelihood.patients
     expected, weights = likelihood.posterior(fit)
     chance = exceeds((1 + patients.end) / 2, expected[..., -1], _logs(fit))

@@ -17,12 +17,12 @@ from ...core.psoriasis import sensitivity
 from ...core.psoriasis.endpoints import OUTCOMES
 from ...core.psoriasis.treatments import NAMES, TREATMENTS, column
 from . import readings
-from .cohort import participants
-from .evidence.arms import Arm, Baseline, Trial, arms
+from .evidence.arms import arms
 from .evidence.regimens import Course
 from .evidence.targets import timecourses
 from .exposure import concentrations
 from .simulate import Arms, Scenario, activity, gather
+from .typical import alone
 
 WEEK = 16
 ASKED = ("pasi75", "pasi90", "iga01", "dlqi01")
@@ -33,8 +33,6 @@ DYNAMIC = ("model", "sensitivity", "placebo")  # those that act on plaque activi
 LEAVING = "trial.attrition"
 EFFECT = ("half_maximal", "maximum", "carriers")  # of a drug; what else it has is pharmacokinetics
 PLACEBO = "placebo"
-TYPICAL = Baseline(weight=90.0, prior_biologic=0.249, severity=20.0)  # of trials
-STANDARD = {"pasi": 12.0, "bsa": 10.0, "iga": 3.0}
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,7 @@ def regimens() -> dict[str, tuple[Course, ...]]:
 
 def usual(treatment: str, people: int) -> Scenario:
     """An arm of usual participants of trials on the regimen of a drug, or on placebo."""
-    arm = Arm(treatment, 1, 1, regimens()[treatment], (), TYPICAL)
-    trial = Trial(treatment, treatment, "", "", "", "assumed", WEEK, STANDARD, False, "", "", "", (arm,))
-    return Scenario(trial, arm, participants(trial, arm, people))
+    return alone(treatment, regimens()[treatment], people)
 
 
 def reaches(parameter: str, treatment: str) -> bool:

@@ -10,7 +10,7 @@ from jax import Array
 from jax.scipy.special import expit
 from scipy.special import logit
 
-from .evidence.reading import fields, load, mapping, number, one_of
+from ..evidence.reading import fields, load, mapping, number, one_of
 
 HERE = Path(__file__).parent
 SCALES = ("log", "logit")

@@ -56,7 +56,7 @@ def gather(scenarios: list[Scenario], weeks: int, size: int, theta: Theta) -> Ar
     """What the model needs of some arms (each with one treatment at most) to follow them for `weeks`."""
     drawn = pool(size)
     steps = len(spans(weeks)[0])
-    exposure, known, own, drugs = [], [], [], []
+    exposure, known, drugs = [], [], []
     for s in scenarios:
         name = s.arm.treatments[0] if s.arm.treatments else None
         number = NAMES.index(name) + 1 if name else 0
@@ -67,14 +67,13 @@ def gather(scenarios: list[Scenario], weeks: int, size: int, theta: Theta) -> Ar
             exposure.append(concentrations(name, s.twins, s.arm.courses, weeks, theta))
         carriers = column(theta, "carriers", jnp.full(size, number))
         known.append(np.asarray(sensitivity.known({k: jnp.asarray(v) for k, v in s.twins.items()}, carriers, theta)))
-        own.append(drawn.own[max(number - 1, 0)])
     everybody = {name: jnp.broadcast_to(jnp.asarray(v), (len(scenarios), size)) for name, v in drawn.luck.items()}
     return Arms(
         jnp.asarray(np.stack(exposure, 1)),
         jnp.asarray(np.array(drugs)),
         jnp.asarray(np.stack(known)),
         everybody["resistance"],
-        jnp.asarray(np.stack(own)),
+        everybody["own"],
         everybody["plaque_rate"],
         everybody["il23_free"],
         everybody["il17f_share"],

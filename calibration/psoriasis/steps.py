@@ -20,8 +20,9 @@ from ...core.engine.mesh import Mesh, graded
 from ...core.keys import normals, uniforms
 from ...core.psoriasis import model, sensitivity
 from ...core.psoriasis.treatments import ADDRESSES, TREATMENTS, column, disposition, number
+from ..exposure import doses
 from .cohort import pool
-from .exposure import concentrations, doses, spans
+from .exposure import concentrations, spans
 from .readings import GRID
 from .simulate import Arms, Scenario, activity
 

@@ -17,20 +17,18 @@ from jax import Array, lax
 from ...core.psoriasis.treatments import NAMES
 from .cohort import participants
 from .evidence.arms import Arm, Baseline, Trial
-from .evidence.regimens import Course
 from .evidence.targets import Relapse, TimeCourse
 from .readings import GRID
 from .scale import Vector
 from .simulate import Arms, Scenario, activity, gather
+from .typical import TYPICAL, alone
 
 LADDER = ("pasi50", "pasi75", "pasi90", "pasi100")
 RESPONSES: tuple[str, ...] = (*LADDER, "iga01", "dlqi01")
 READ_AS = {"half_improvement": "pasi50", "iga3": "pasi50"}  # the nearest response that the readings tell of
-STANDARD = {"pasi": 12.0, "bsa": 10.0, "iga": 3.0}
-TYPICAL = Baseline(weight=90.0, prior_biologic=0.249, severity=20.0)  # participants of trials
 HORIZONS = (12, 16, 24, 60, 108)  # weeks
 STEP = 1e-6  # of central differences, on the scale of the vector; longer ones meet the bends of the response curves
-LONGEST = 24  # week of an arm that is followed
+LONGEST = 52  # week of an arm that is followed
 
 
 class Entry(NamedTuple):
@@ -225,7 +223,7 @@ def build(
                 weeks = next(w for w in HORIZONS if w >= last)
                 asked.setdefault(weeks, []).append((Scenario(trial, arm, participants(trial, arm, size)), found))
     for course in courses:
-        scenario = _reference(course.key, course.courses, size, people)
+        scenario = alone(course.key, course.courses, size, people)
         if not followed(scenario.arm):
             continue
         found = [
@@ -235,7 +233,7 @@ def build(
         ]
         asked.setdefault(24, []).append((scenario, found))
     for relapse in relapses:
-        scenario = _reference(relapse.key, relapse.courses, size, people)
+        scenario = alone(relapse.key, relapse.courses, size, people)
         if not followed(scenario.arm):
             continue
         kept = READ_AS.get(relapse.loss, relapse.loss)
@@ -273,10 +271,3 @@ def _observed(entry: Entry) -> tuple[int, int]:
     if not entry.among or entry.among == "all":
         return 2, -1
     return entry.since, RESPONSES.index(entry.among)
-
-
-def _reference(key: str, courses: tuple[Course, ...], size: int, people: Baseline) -> Scenario:
-    """An arm of such people."""
-    arm = Arm(key, 1, 1, courses, (), people)
-    trial = Trial(key, key, "", "", "", "assumed", 12, STANDARD, False, "", "", "", (arm,))
-    return Scenario(trial, arm, participants(trial, arm, size))

@@ -22,13 +22,16 @@ from ...core.psoriasis.endpoints import OUTCOMES
 from ...core.psoriasis.model import activity, drift, individual, signal, start
 from ...core.psoriasis.skin import read
 from ...population.psoriasis import twin
-from .evidence.arms import HERE, Trial, read_trials, tables
+from .evidence import targets
 from .triggers import TARGETS
 
 SEED, PEOPLE = 20261, 4000
 WEEKS = 12
 STEPS = 2  # a day
-MOST = 0.5  # greatest rate of clearing that is tried, 1/day
+LEAST, MOST = 1e-3, 0.5  # rates of clearing that are tried, 1/day
+APART = (
+    2.0  # by which both ends of that range must be less likely than the estimate (logarithm): 95 % limits lie within
+)
 STEP = 0.05  # of the logarithm, over which the curvature is taken: wide enough for simulated rates
 
 
@@ -56,20 +59,19 @@ class Clearing:
     success: tuple[float, ...]
 
 
-def trials() -> tuple[Trial, ...]:
-    """Published trials of the combination on the skin."""
-    return read_trials(HERE / "topical.yaml", tables.HERE / "psoriasis.yaml")
-
-
 def foam_rates() -> tuple[tuple[str, str, int, float], ...]:
     """Trial, outcome, people, percentage: of arms on foam at the week that the fit uses."""
     week = int(TARGETS.value("topical.week"))
-    found = [(t, r) for t in trials() for arm in t.arms if arm.name == "foam" for r in arm.at(week).values()]
+    found = [(t, r) for t in targets.topical() for arm in t.arms if arm.name == "foam" for r in arm.at(week).values()]
     return tuple((t.title, r.outcome, r.n, r.percent) for t, r in found)
 
 
 def estimate(theta: Mapping[str, float], seed: int = SEED, size: int = PEOPLE) -> Clearing:
-    """The rate of clearing under which the published responses are most likely."""
+    """The rate of clearing under which the published responses are most likely.
+
+    Raises:
+      ValueError: no rate between LEAST and MOST gives such responses.
+    """
     published = foam_rates()
     week = int(TARGETS.value("topical.week"))
 
@@ -83,8 +85,11 @@ def estimate(theta: Mapping[str, float], seed: int = SEED, size: int = PEOPLE) -
             for _, o, n, percent in published
         )
 
-    found: Any = minimize_scalar(deviance, bounds=(np.log(1e-3), np.log(MOST)), method="bounded")
+    ends = (np.log(LEAST), np.log(MOST))
+    found: Any = minimize_scalar(deviance, bounds=ends, method="bounded")
     best = float(found.x)
+    if min(map(deviance, ends)) < deviance(best) + APART:
+        raise ValueError(f"topical: no rate of clearing between {LEAST} and {MOST} a day gives the published responses")
     curvature = (deviance(best + STEP) - 2 * deviance(best) + deviance(best - STEP)) / STEP**2
     reached = simulated(best)
     rates = tuple(Rate(t, o, n, percent, 100 * float(reached[o][week - 1])) for t, o, n, percent in published)

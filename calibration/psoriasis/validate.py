@@ -131,9 +131,7 @@ def refit(calibrated: Calibrated, left_out: Sequence[str], read: bool = False) -
     told = _without_drugs(summaries((), fitted, table, SPREADS), table, rows.upper)
     start = calibrated.fit
     effects = np.where(np.isin(np.arange(len(table.trials)), rows.trial), start.effects, 0.0)
-    return Refit(
-        table, fit(table, rows, told, start.believed, start.vector, effects, start.spread, most=STEPS, adapt=False)
-    )
+    return Refit(table, fit(table, rows, told, start.believed, start.vector, effects, start.spread, most=STEPS))
 
 
 def _without_drugs(told: Summaries, table: Table, seen: np.ndarray) -> Summaries:

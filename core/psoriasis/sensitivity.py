@@ -3,6 +3,10 @@
 import jax.numpy as jnp
 from jax import Array
 
+from ..slots import unknown
+
+__all__ = ["known", "unknown"]
+
 
 def known(twins: dict[str, Array], carriers: Array, theta: dict[str, Array]) -> Array:
     """Logarithm of a person's half-maximal concentration over the typical one, as far as attributes tell, (people,).
@@ -23,17 +27,6 @@ def known(twins: dict[str, Array], carriers: Array, theta: dict[str, Array]) -> 
         + theta["sensitivity.severity"] * jnp.log(twins["severity"] / 20)
         + carriers * jnp.where(twins["hla_c0602"], 1.0, -1.0)
     )
-
-
-def unknown(common: Array, own: Array, theta: dict[str, Array]) -> Array:
-    """The rest of that logarithm: part of it is common to all drugs of a person, so that who fails one is less likely
-    to respond to the next.
-
-    Args:
-      common, own: standard normal deviations of the person, and of the person for one drug, each (people,).
-    """
-    shared = theta["sensitivity.shared"]
-    return theta["sensitivity.potency:sd"] * (jnp.sqrt(shared) * common + jnp.sqrt(1 - shared) * own)
 
 
 def _number(yes: Array) -> Array:

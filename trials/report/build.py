@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from ...core.disease import Disease
 from .. import recruitment
-from ..regimen import DAYS
+from ..regimen import DAYS, Course
 from ..schedule import plans
 from ..study import Study, plain
 from . import curves, flow, forest, harms, participants, schedule, sentences, tables, waterfall, words
@@ -47,7 +47,7 @@ def build(
       events: twin, arm, week, event, reason.
       results: rows of the statistics; `by_visit` (and `mean_by_visit`) rows give the time courses.
     """
-    first_doses = {name: _first_dose(study, name) for name in study.trial.arms}
+    first_doses = {name: _first_dose(study, disease, name) for name in study.trial.arms}
     arms = looks(first_doses)
     analyses, methods = tables.analysis_figures(study, disease, results)
     figures = _figures(disease, study, arms, observations, results)
@@ -64,7 +64,7 @@ def build(
         words=words,
         size=len(twins),
         statements=sentences.in_short(results, list(study.trial.analyses), disease),
-        regimens={name: words.regimen(arm) for name, arm in study.trial.arms.items()},
+        regimens={name: words.regimen(arm, disease.untreated) for name, arm in study.trial.arms.items()},
         rules=tables.rules(study, disease, population.attributes),
         strata=_strata(disease, population, study),
         outcomes=tables.outcomes(study, disease),
@@ -72,9 +72,9 @@ def build(
         doses=schedule.doses(study),
         analyses=analyses,
         methods=methods,
-        evidence=_evidence(disease, population),
+        evidence=_evidence(disease, population, study.model.draw),
         study_text=_study_text(run, study),
-        settings=tables.settings(manifest, "plan", "numerics", "versions", "platform"),
+        settings=tables.settings(manifest, "model", "plan", "numerics", "versions", "platform"),
         error=tables.numerical_error(manifest),
         files=tables.files(manifest),
         **figures,
@@ -90,11 +90,16 @@ def _identity(manifest: Mapping[str, Any], study: Study) -> dict[str, str]:
     }
 
 
-def _first_dose(study: Study, arm: str) -> int | None:
+def _first_dose(study: Study, disease: Disease, arm: str) -> int | None:
+    """Week of the first dose of a drug."""
     number = list(study.trial.arms).index(arm)
     mine = [plan for plan in plans(study.trial) if plan.arm == number]
-    days = [plan.day + course.dose_days()[0] for plan in mine for course in plan.courses]
+    days = [plan.day + course.dose_days()[0] for plan in mine for course in plan.courses if _is_drug(course, disease)]
     return min(days) // DAYS if days else None
+
+
+def _is_drug(course: Course, disease: Disease) -> bool:
+    return course.treatment not in disease.controls
 
 
 def _figures(
@@ -109,7 +114,7 @@ def _figures(
     scales = forest.panels(results, list(study.trial.analyses), disease)
     with style():
         return {
-            "schedule": schedule.schedule(study, arms),
+            "schedule": schedule.schedule(study, arms, disease.untreated),
             "courses": [
                 (
                     curves.panel(f"course-{i}", *_named(disease, name), course, arms, study.trial.visits),
@@ -183,13 +188,14 @@ def _strata(disease: Disease, population: "PopulationSource", study: Study) -> l
     ]
 
 
-def _evidence(disease: Disease, population: "PopulationSource") -> list[dict[str, Any]]:
+def _evidence(disease: Disease, population: "PopulationSource", draw: int | None) -> list[dict[str, Any]]:
     """The parameter tables of the response model and of the population, with the sources that they cite."""
+    drawn = disease.draw(draw) if disease.draw and draw is not None else {}
     return [
         {
             "key": key,
             "title": title,
-            "items": tables.parameters(table),
+            "items": tables.parameters(table, drawn if table is disease.parameters else {}),
             "statuses": tables.statuses(table),
             "sources": tables.cited(table),
         }

@@ -16,9 +16,9 @@ Row = tuple[str, Sequence[float], str]  # what is given; the weeks of doses; how
 _WIDTH, _TOP, _ARM, _ROW, _FOOT = 940, 52, 26, 24, 34
 
 
-def schedule(study: Study, arms: Mapping[str, Look]) -> Drawing:
-    """Draw the arms of a study against weeks."""
-    courses = {arm: list(_rows(study, number)) for number, arm in enumerate(study.trial.arms)}
+def schedule(study: Study, arms: Mapping[str, Look], untreated: str = "placebo") -> Drawing:
+    """Draw the arms of a study against weeks; `untreated` is what an arm without courses is given."""
+    courses = {arm: list(_rows(study, number, untreated)) for number, arm in enumerate(study.trial.arms)}
     height = _TOP + _FOOT * (2 if study.trial.conduct.rescue else 1)
     height += sum(_ARM + _ROW * len(rows) + 6 for rows in courses.values())
     words = "; ".join(_spoken(arms[arm].name, rows) for arm, rows in courses.items())
@@ -55,14 +55,14 @@ def schedule(study: Study, arms: Mapping[str, Look]) -> Drawing:
     return drawing("schedule", "Arms, doses, visits and analyses by week", description, (_WIDTH, height), draw)
 
 
-def _rows(study: Study, number: int) -> Iterator[Row]:
+def _rows(study: Study, number: int, untreated: str) -> Iterator[Row]:
     """The rows of an arm: one a course, of a later stage where it can first be entered."""
     arm = list(study.trial.arms.values())[number]
     for stage, (name, courses) in enumerate(arm.parts().items()):
         begins = min((plan.day for plan in plans(study.trial) if (plan.arm, plan.stage) == (number, stage)), default=0)
         head = f"{spaced(name)}: " if arm.stages else ""
         if not courses:
-            yield f"{head}no treatment" if head else "placebo throughout", (), plural(0, "dose")
+            yield f"{head}no treatment" if head else f"{untreated} throughout", (), plural(0, "dose")
         for item in courses:
             weeks = _weeks(item, begins, study.trial.visits[-1])
             said = when(item) if item.times_a_day else plural(len(weeks), "dose")

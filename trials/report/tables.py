@@ -72,17 +72,21 @@ def rules(
     return words
 
 
-def parameters(table: Table) -> list[Item]:
-    """All parameters, the assumed ones first."""
+def parameters(table: Table, drawn: Mapping[str, float]) -> list[Item]:
+    """All parameters, the assumed ones first; those that are `drawn` with the number that stands in for their own."""
     order = {status: i for i, status in enumerate(reversed(STATUSES))}
     chosen = sorted(table.values(), key=lambda item: (order[item.status], item.name))
     return [
-        Item(item.name, item.about, _value(item), _spread(item), item.status, item.source, item.note) for item in chosen
+        Item(item.name, item.about, _value(item, drawn), _spread(item), item.status, item.source, item.note)
+        for item in chosen
     ]
 
 
-def _value(item: Parameter) -> str:
-    return plain_number(item.value) + units(item.unit)
+def _value(item: Parameter, drawn: Mapping[str, float]) -> str:
+    own = plain_number(item.value) + units(item.unit)
+    if item.name not in drawn:
+        return own
+    return f"{plain_number(drawn[item.name])}{units(item.unit)}, drawn; its own is {own}"
 
 
 def _spread(item: Parameter) -> str:

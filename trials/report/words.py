@@ -166,8 +166,8 @@ def dose(amount: Amount) -> str:
     """A dose in the unit that keeps it readable."""
     if amount.unit == "mg" and amount.value < 0.1:
         return f"{amount.value * 1000:.12g} µg"
-    if amount.unit == "application":
-        return plural(round(amount.value), "application") if amount.value == round(amount.value) else str(amount)
+    if amount.unit in ("application", "session", "tablet"):
+        return plural(round(amount.value), amount.unit) if amount.value == round(amount.value) else str(amount)
     return str(amount).replace("cm2", "cm²")
 
 
@@ -231,10 +231,13 @@ def course(course: Course) -> str:
     return f"{spaced(course.treatment)} {amounts(course)} {when(course)}"
 
 
-def regimen(arm: Arm) -> str:
-    """All courses of an arm; of an arm with stages, those of each stage, and who goes there."""
+def regimen(arm: Arm, untreated: str = "placebo") -> str:
+    """All courses of an arm; of an arm with stages, those of each stage, and who goes there.
+
+    untreated: what an arm without courses is given.
+    """
     if not arm.stages:
-        return "; ".join(course(item) for item in arm.regimen) or "placebo throughout"
+        return "; ".join(course(item) for item in arm.regimen) or f"{untreated} throughout"
     told = []
     for name, stage in arm.stages.items():
         rules = listed((_rule(rule) for rule in arm.rules if rule.target == name), "or")

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ....population.baselines import tables
-from .reading import count, fields, load, mapping, number, one_of, sequence, status
-from .regimens import Course, read_course
+from ...evidence import trials
+from ...evidence.reading import count, fields, number, one_of, sequence, status
+from ...evidence.regimens import read_courses
+from .regimens import TREATMENTS
 
 HERE = Path(__file__).parent
 OUTCOMES = ("pasi50", "pasi75", "pasi90", "pasi100", "iga01", "dlqi01")
-TRIAL = {"title", "citation", "read_in", "status", "week", "arms"}
-TRIAL_OPTIONS = {"registry", "table", "race", "entry", "note"}
+MEASURED = ("age", "weight", "severity", "duration")
+SHARED = ("male", "prior_biologic", "psoriatic_arthritis")
 LEAST = {"pasi": (0, 72), "bsa": (0, 100), "iga": (0, 4)}  # what an entry criterion may ask for at least
 
 
@@ -55,25 +57,7 @@ class Readout:
         return round(self.n * self.percent / 100)
 
 
-@dataclass(frozen=True)
-class Arm:
-    """An arm. No course is placebo. n: people analysed; randomised: people assigned."""
-
-    name: str
-    n: int
-    randomised: int
-    courses: tuple[Course, ...]
-    readouts: tuple[Readout, ...]
-    baseline: Baseline
-
-    @property
-    def treatments(self) -> tuple[str, ...]:
-        """Treatments that it receives, each once."""
-        return tuple(dict.fromkeys(course.treatment for course in self.courses))
-
-    def at(self, week: int) -> dict[str, Readout]:
-        """What is told of a week, by outcome."""
-        return {readout.outcome: readout for readout in self.readouts if readout.week == week}
+Arm = trials.Arm[Readout, Baseline]  # no course is placebo
 
 
 @dataclass(frozen=True)
@@ -133,41 +117,23 @@ def read_trials(file: Path, baselines: Path) -> tuple[Trial, ...]:
     Raises:
       ValueError: with its place in the file, what is missing, impossible or unknown.
     """
-    content = load(file, ("origins", "trials"))
-    people = load(baselines, ("origins", "tables"))["tables"]
-    origins = mapping(content["origins"], f"{file.name}: origins")
-    trials = mapping(content["trials"], f"{file.name}: trials")
-    return tuple(_trial(key, entry, origins, people, f"{file.name}: {key}") for key, entry in trials.items())
+    return tuple(_trial(entry) for entry in trials.entries(file, baselines, allowed={"race", "entry"}))
 
 
-def _trial(key: str, entry: Any, origins: Mapping[str, str], people: Mapping[str, Any], where: str) -> Trial:
-    entry = fields(entry, where, TRIAL, TRIAL_OPTIONS)
-    table = entry.get("table", "")
-    if table and table not in people:
-        raise ValueError(f"{where}.table: no baseline table {table!r}")
-    criteria = dict(entry.get("entry") or {})
+def _trial(entry: trials.Entry) -> Trial:
+    criteria = dict(entry.told.get("entry") or {})
     naive = criteria.pop("prior_biologic", None) is False
-    told = people[table]["arms"] if table else {}
-    sound = status(entry["status"], where)
+    least = {
+        one_of(name, f"{entry.where}.entry", LEAST): number(value, f"{entry.where}.entry.{name}", *LEAST[name])
+        for name, value in criteria.items()
+    }
     return Trial(
-        key=key,
-        title=str(entry["title"]),
-        registry=str(entry.get("registry", "")),
-        citation=str(entry["citation"]),
-        read_in=str(origins[one_of(entry["read_in"], f"{where}.read_in", origins)]),
-        status=sound,
-        week=count(entry["week"], f"{where}.week", 1),
-        entry={
-            one_of(name, f"{where}.entry", LEAST): number(least, f"{where}.entry.{name}", *LEAST[name])
-            for name, least in criteria.items()
-        },
+        **entry.head,
+        entry=least,
         naive=naive,
-        table=f"psoriasis/{table}" if table else "",
-        race=str(entry.get("race", "")),
-        note=str(entry.get("note", "")),
+        race=str(entry.told.get("race", "")),
         arms=tuple(
-            _arm(name, arm, sound, told, f"{where}.arms.{name}")
-            for name, arm in mapping(entry["arms"], f"{where}.arms").items()
+            _arm(name, told, entry.head["status"], entry.people, where) for name, told, where in trials.arms(entry)
         ),
     )
 
@@ -175,27 +141,21 @@ def _trial(key: str, entry: Any, origins: Mapping[str, str], people: Mapping[str
 def _arm(name: str, entry: Any, sound: str, people: Mapping[str, Any], where: str) -> Arm:
     entry = fields(entry, where, {"n", "readouts"}, {"randomised", "people", "regimen"})
     n = count(entry["n"], f"{where}.n", 1)
-    if "people" in entry and entry["people"] not in people:
-        raise ValueError(
-            f"{where}.people: the baseline table has no arm {entry['people']!r}; it has {', '.join(people)}"
-        )
-    courses = sequence(entry["regimen"], f"{where}.regimen") if "regimen" in entry else ()
-    readouts = sequence(entry["readouts"], f"{where}.readouts")
+    told = trials.described(entry, people, where)
     found = tuple(
         readout
-        for number_, told in enumerate(readouts)
-        for readout in _readouts(told, n, sound, f"{where}.readouts.{number_}")
+        for number_, line in enumerate(sequence(entry["readouts"], f"{where}.readouts"))
+        for readout in _readouts(line, n, sound, f"{where}.readouts.{number_}")
     )
-    if len({(readout.week, readout.outcome) for readout in found}) < len(found):
-        raise ValueError(f"{where}.readouts: tells an outcome of a week twice")
+    trials.told_once(found, where)
     _nested(found, where)
     return Arm(
         name=name,
         n=n,
         randomised=count(entry.get("randomised", n), f"{where}.randomised", n),
-        courses=tuple(read_course(told, f"{where}.regimen.{place}") for place, told in enumerate(courses)),
+        courses=read_courses(entry, where, TREATMENTS),
         readouts=found,
-        baseline=_baseline(people[entry["people"]]) if "people" in entry else Baseline(),
+        baseline=Baseline(**trials.summaries(told, MEASURED, SHARED)),
     )
 
 
@@ -226,12 +186,3 @@ def _nested(readouts: tuple[Readout, ...], where: str) -> None:
                     f"{where}.readouts: {higher.percent:g} % with {higher.outcome} at week {week}, more than the "
                     f"{lower.percent:g} % with {lower.outcome}"
                 )
-
-
-def _baseline(told: Mapping[str, Any]) -> Baseline:
-    """Means, spreads and shares of one arm of a baseline table, which the population room checks."""
-    pairs = {name: told.get(name, {}) for name in ("age", "weight", "severity", "duration")}
-    spreads = {f"{name}_sd": entry.get("sd") for name, entry in pairs.items()}
-    means = {name: entry.get("mean") for name, entry in pairs.items()}
-    shares = {name: told.get(name, {}).get("share") for name in ("male", "prior_biologic", "psoriatic_arthritis")}
-    return Baseline(**means, **spreads, **shares)

@@ -7,29 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ....population.baselines import tables
+from ...evidence.facts import ORIGIN, Fact, by_week, facts, maybe
+from ...evidence.reading import count, fields, load, number, one_of
+from ...evidence.regimens import Course, read_courses
 from .arms import HERE, OUTCOMES, Trial, read_trials
-from .reading import count, fields, load, mapping, number, one_of, sequence, status
-from .regimens import TREATMENTS, Course, read_course
+from .regimens import TREATMENTS
 
 LOSSES = ("half_improvement", "pasi50", "pasi75", "pasi90", "iga01", "iga3")
 AMONG = ("all", "pasi50", "pasi75", "pasi90", "iga01")
 SETTINGS = ("trial", "practice")
-ORIGIN = {"read_in", "status"}
-EFFECTS = ("origins", "effects", "subgroups")
-ONSET = ("origins", "rates", "half_improvement", "mean_improvement")
-
-
-@dataclass(frozen=True)
-class Fact:
-    """What every fact has: its name, status, note, and where it was read."""
-
-    key: str
-    status: str
-    source: str
-    note: str
+EFFECTS = ("effects", "subgroups")
+ONSET = ("rates", "half_improvement", "mean_improvement")
 
 
 @dataclass(frozen=True)
@@ -130,7 +120,7 @@ def subgroups() -> tuple[Subgroup, ...]:
 @cache
 def rates() -> Mapping[str, float]:
     """Rate of onset of PASI 75 by drug, 1/week, from the fastest to the slowest."""
-    content = load(HERE / "onset.yaml", ONSET)
+    content = load(HERE / "onset.yaml", ("origins", *ONSET))
     found = {drug: number(entry["value"], f"onset.yaml: {drug}", low=0) for drug, entry in content["rates"].items()}
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
@@ -153,12 +143,11 @@ def read_timecourses(file: Path) -> tuple[TimeCourse, ...]:
     Raises:
       ValueError: with its place in the file, what is missing, impossible or unknown.
     """
-    content = load(file, ("origins", "courses"))
     found = []
-    for key, entry, where, fact in _facts(content, "courses", file):
+    for key, entry, where, fact in facts(file, "courses"):
         entry = fields(entry, where, ORIGIN, {"note", "regimen", *OUTCOMES})
-        percents = {outcome: _by_week(entry[outcome], f"{where}.{outcome}") for outcome in OUTCOMES if outcome in entry}
-        found.append(TimeCourse(key, **fact, courses=_courses(entry, where), percents=percents))
+        percents = {outcome: by_week(entry[outcome], f"{where}.{outcome}") for outcome in OUTCOMES if outcome in entry}
+        found.append(TimeCourse(key, **fact, courses=read_courses(entry, where, TREATMENTS), percents=percents))
     return tuple(found)
 
 
@@ -168,10 +157,9 @@ def read_relapses(file: Path) -> tuple[Relapse, ...]:
     Raises:
       ValueError: with its place in the file, what is missing, impossible or unknown.
     """
-    content = load(file, ("origins", "relapses"))
     needed = {"treatment", "regimen", "stopped", "among", "loss", *ORIGIN}
     found = []
-    for key, entry, where, fact in _facts(content, "relapses", file):
+    for key, entry, where, fact in facts(file, "relapses"):
         entry = fields(entry, where, needed, {"at", "median_days", "range_days", "kept", "n", "note"})
         if "median_days" not in entry and "kept" not in entry:
             raise ValueError(f"{where}: tells neither median_days nor kept")
@@ -182,14 +170,14 @@ def read_relapses(file: Path) -> tuple[Relapse, ...]:
                 key,
                 **fact,
                 treatment=one_of(entry["treatment"], f"{where}.treatment", TREATMENTS),
-                courses=_courses(entry, where),
+                courses=read_courses(entry, where, TREATMENTS),
                 stopped=stopped,
                 at=count(entry.get("at", stopped), f"{where}.at", 1),
                 among=one_of(entry["among"], f"{where}.among", AMONG),
                 loss=one_of(entry["loss"], f"{where}.loss", LOSSES),
-                median_days=_maybe(entry, "median_days", where),
+                median_days=maybe(entry, "median_days", where),
                 range_days=(float(low), float(high)) if low is not None and high is not None else None,
-                kept=_by_week(entry["kept"], f"{where}.kept") if "kept" in entry else {},
+                kept=by_week(entry["kept"], f"{where}.kept") if "kept" in entry else {},
                 n=count(entry["n"], f"{where}.n", 1) if "n" in entry else None,
             )
         )
@@ -204,9 +192,9 @@ def read_effects(file: Path) -> tuple[Effect, ...]:
     """
     needed = {"covariate", "contrast", "outcome", "setting", *ORIGIN}
     found = []
-    for key, entry, where, fact in _facts(load(file, EFFECTS), "effects", file):
+    for key, entry, where, fact in facts(file, "effects", EFFECTS):
         entry = fields(entry, where, needed, {"odds_ratio", "points", "low", "high", "treatments", "note"})
-        sizes = {name: _maybe(entry, name, where) for name in ("odds_ratio", "points", "low", "high")}
+        sizes = {name: maybe(entry, name, where) for name in ("odds_ratio", "points", "low", "high")}
         size = sizes["odds_ratio"] if sizes["points"] is None else sizes["points"]
         if size is None or ("points" in entry and "odds_ratio" in entry):
             raise ValueError(f"{where}: give one of odds_ratio and points")
@@ -238,7 +226,7 @@ def read_subgroups(file: Path) -> tuple[Subgroup, ...]:
     """
     needed = {"trial", "arm", "week", "covariate", "above", "n", *ORIGIN}
     found = []
-    for key, entry, where, fact in _facts(load(file, EFFECTS), "subgroups", file):
+    for key, entry, where, fact in facts(file, "subgroups", EFFECTS):
         entry = fields(entry, where, needed, {"note", *OUTCOMES})
         found.append(
             Subgroup(
@@ -262,44 +250,11 @@ def read_speeds(file: Path) -> tuple[Speed, ...]:
     Raises:
       ValueError: with its place in the file, what is missing, impossible or unknown.
     """
-    content = load(file, ONSET)
     found = []
     for part in ("half_improvement", "mean_improvement"):
-        for key, entry, where, fact in _facts(content, part, file):
+        for key, entry, where, fact in facts(file, part, ONSET):
             entry = fields(entry, where, {"trial", "arm", "weeks", *ORIGIN}, {"note"})
             half = number(entry["weeks"], f"{where}.weeks", low=0) if part == "half_improvement" else None
-            mean = _by_week(entry["weeks"], f"{where}.weeks") if half is None else {}
+            mean = by_week(entry["weeks"], f"{where}.weeks") if half is None else {}
             found.append(Speed(key, **fact, trial=entry["trial"], arm=entry["arm"], half_weeks=half, improvement=mean))
     return tuple(found)
-
-
-def _facts(content: Mapping[str, Any], part: str, file: Path) -> list[tuple[str, Any, str, dict[str, str]]]:
-    """Of each entry of a part: its key, itself, its place, and what every fact has."""
-    origins = mapping(content["origins"], f"{file.name}: origins")
-    found = []
-    for key, entry in mapping(content[part], f"{file.name}: {part}").items():
-        where = f"{file.name}: {key}"
-        entry = mapping(entry, where)
-        for name in ORIGIN - set(entry):
-            raise ValueError(f"{where}: lacks {name}")
-        fact = {
-            "status": status(entry["status"], where),
-            "source": str(origins[one_of(entry["read_in"], f"{where}.read_in", origins)]),
-            "note": str(entry.get("note", "")),
-        }
-        found.append((key, entry, where, fact))
-    return found
-
-
-def _courses(entry: Mapping[str, Any], where: str) -> tuple[Course, ...]:
-    told = sequence(entry["regimen"], f"{where}.regimen") if "regimen" in entry else ()
-    return tuple(read_course(course, f"{where}.regimen.{place}") for place, course in enumerate(told))
-
-
-def _by_week(entry: Any, where: str) -> Mapping[int, float]:
-    entry = mapping(entry, where)
-    return {count(week, where, 1): number(percent, f"{where}.{week}", 0, 100) for week, percent in entry.items()}
-
-
-def _maybe(entry: Mapping[str, Any], name: str, where: str) -> float | None:
-    return number(entry[name], f"{where}.{name}", low=0) if name in entry else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ....core.parameters import STATUSES
+from ...core.parameters import STATUSES
 
 
 def load(file: Path, parts: Collection[str]) -> Mapping[str, Any]:

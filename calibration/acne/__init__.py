@@ -1,0 +1,1 @@
+"""Acne: the published evidence, and the estimates drawn from it."""

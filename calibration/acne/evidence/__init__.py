@@ -1,0 +1,1 @@
+"""The published evidence on treatments of acne, as tables of the project."""

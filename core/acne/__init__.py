@@ -1,0 +1,1 @@
+"""Acne: the model, its treatments, what a trial measures of it."""
