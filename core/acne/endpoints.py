@@ -19,6 +19,7 @@ RECORDED = (
     Endpoint("dlqi", "Dermatology Life Quality Index", "points", 0, DLQI),
     *(Endpoint(sign, f"{sign} where the treatment is applied", "grade", 0, WORST) for sign in SIGNS),
     Endpoint("cheilitis", "cheilitis", "yes/no", 0, 1),
+    Endpoint("resistant", "share of C. acnes resistant to antibiotics", "1", 0, 1),
 )
 ASKED_FOR = tuple(
     Endpoint(name, about, unit, 0, most, detail=True)
@@ -30,7 +31,6 @@ ASKED_FOR = tuple(
         ("macules", "red macules that lesions left", "lesions", MOST),
         ("pih", "dark marks that lesions left (post-inflammatory hyperpigmentation)", "marks", 10 * MOST),
         ("scars", "atrophic scars since the first visit", "scars", MOST),
-        ("resistant", "share of C. acnes resistant to antibiotics", "1", 1.0),
         ("sebum", "sebum excretion", "ug/cm2/min", 100.0),
         ("triglycerides", "triglycerides", "mg/dL", 5000.0),
         ("alt", "alanine aminotransferase", "U/L", 1000.0),
@@ -96,5 +96,6 @@ OUTCOMES = {
         _change("nodules_change", "nodules", "nodules", "lesions"),
         _change("qol_change", "acne_qol", "the symptom scale of the Acne-QoL", "points"),
         _change("dlqi_change", "dlqi", "DLQI", "points"),
+        _change("resistant_change", "resistant", "the share of C. acnes resistant to antibiotics", "share"),
     )
 }

@@ -14,7 +14,20 @@ from ..disease import Route, Treatment
 from ..parameters import read_table
 from ..slots import FACTORS, Catalogue, Slot, disposition
 
-__all__ = ["PARAMETERS", "SITES", "TREATMENTS", "Slot", "column", "disposition", "effects", "intake", "number", "slot"]
+__all__ = [
+    "PARAMETERS",
+    "SITES",
+    "TREATMENTS",
+    "Slot",
+    "column",
+    "disposition",
+    "effects",
+    "half_maximal",
+    "intake",
+    "number",
+    "slot",
+    "strengths",
+]
 
 HERE = Path(__file__).parent
 FILES = [HERE / name for name in ("parameters.yaml", "calibrated.yaml", "drugs.yaml")]
@@ -118,6 +131,19 @@ def slot(keys: Array, twins: dict[str, Array], drugs: Array, theta: dict[str, Ar
     kinetics = CATALOGUE.kinetics(keys, twins, drugs, theta)
     needs = jnp.exp(CATALOGUE.insensitivity(keys, drugs, theta))
     usual = column(theta, "usual_dose", drugs) * kinetics["bioavailability"] / kinetics["clearance"]
+    return Slot(
+        **kinetics,
+        half_maximal=half_maximal(drugs, needs, usual, theta),
+        strength=strengths(drugs, theta),
+    )
+
+
+def half_maximal(drugs: Array, needs: Array, usual: Array, theta: dict[str, Array]) -> Array:
+    """Half-maximal concentration at each of `SITES`, (sites, people).
+
+    Args:
+      needs: how much more of the treatment a person needs than others do. usual: concentration of the usual dose.
+    """
     common = column(theta, "half_maximal", drugs)
 
     def half(site: str) -> Array:
@@ -131,17 +157,19 @@ def slot(keys: Array, twins: dict[str, Array], drugs: Array, theta: dict[str, Ar
         mine = own if site in STEEP else own * needs  # what inhibits bacteria does not depend on whose they are
         return jnp.where(own > 0, mine, common * needs)
 
+    return jnp.stack([half(site) for site in SITES])
+
+
+def strengths(drugs: Array, theta: dict[str, Array]) -> tuple[Array, ...]:
+    """What the treatments numbered `drugs` do at most at each of `SITES`."""
+
     def strength(site: str) -> Array:
         if site in PLACEBOS:
             acts = [0.0, *(float(t.route == PLACEBOS[site]) for t in TREATMENTS.values())]
             return jnp.asarray(np.array(acts))[drugs]
         return column(theta, site, drugs)
 
-    return Slot(
-        **kinetics,
-        half_maximal=jnp.stack([half(site) for site in SITES]),
-        strength=tuple(strength(site) for site in SITES),
-    )
+    return tuple(strength(site) for site in SITES)
 
 
 def effects(slot: Slot, concentration: Array, theta: dict[str, Array]) -> dict[str, Array]:
