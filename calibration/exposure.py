@@ -46,7 +46,7 @@ def follow(saturable: bool, person: Slot, given: Array, input_: Array, parts: Ar
     at = jnp.concatenate([jnp.zeros(1, parts.dtype), jnp.cumsum(parts)])
 
     def part(number: Array, amounts: pk.Amounts) -> pk.Amounts:
-        day = (number * PART).astype("int64")
+        day = (number.astype("float64") * PART).astype("int64")
         rates = disposition(person, day.astype("float64"), saturable)
         fresh = number % round(1 / PART) == 0
         amounts = pk.inject(amounts, rates, jnp.where(fresh, given[day], 0.0))

@@ -11,8 +11,8 @@ from scipy.special import expit
 from cutis.calibration.psoriasis.evidence.arms import Arm, Baseline, Readout, Trial
 from cutis.calibration.psoriasis.evidence.regimens import Course, read_course
 from cutis.calibration.psoriasis.readings import GRID
-from cutis.calibration.psoriasis.scale import Vector
 from cutis.calibration.psoriasis.table import LADDER, Table, build
+from cutis.calibration.scale import Vector
 from cutis.core.diseases import DISEASES
 
 SIZE = 32  # people an arm

@@ -9,20 +9,20 @@ import pytest
 from scipy import stats
 from scipy.special import logit
 
+from cutis.calibration.climb import Fit, Group
+from cutis.calibration.predict import Draws
 from cutis.calibration.psoriasis import facts
 from cutis.calibration.psoriasis.calibrate import FITTED_RELAPSES, Calibrated, Evidence
 from cutis.calibration.psoriasis.cohort import participants
 from cutis.calibration.psoriasis.evidence.arms import Baseline, Trial
 from cutis.calibration.psoriasis.evidence.regimens import read_course
 from cutis.calibration.psoriasis.evidence.targets import Relapse, Subgroup, TimeCourse, effects, rates, subgroups
-from cutis.calibration.psoriasis.fit import Believed, Fit
 from cutis.calibration.psoriasis.readings import GRID
-from cutis.calibration.psoriasis.scale import Prior
 from cutis.calibration.psoriasis.simulate import Scenario, activity, gather
 from cutis.calibration.psoriasis.table import Slopes, build
 from cutis.calibration.psoriasis.typical import TYPICAL, alone
-from cutis.calibration.psoriasis.validate import Draws
 from cutis.calibration.report.frames import COLUMNS, take
+from cutis.calibration.scale import Believed, Prior
 from cutis.core.psoriasis.treatments import PARAMETERS
 
 from .smalltrials import DRUGS, NUMBERS, SIZE, VECTOR, arm, courses, curves, theta, trial
@@ -98,10 +98,11 @@ def calibrated() -> Calibrated:
     prior = Believed(VECTOR.vector(NUMBERS)[:3], np.array([0.5, 1.0, 2.0]), np.array([1.0, -1.0, 0.0]), 1.2, 0.8)
     value = np.random.default_rng(2).permutation(np.linspace(0.1, 0.9, places))
     slopes = Slopes(value, np.zeros((3, places)), np.zeros(places), np.zeros(places))
-    fit = Fit(vector, np.zeros(1), 0.01 * root @ root.T, 0.2, 0.01, prior, 0.0, 1, slopes)
+    groups, variation = (Group("trial", 1, 0.2),), {"counts": 0.01}
+    fit = Fit(vector, np.zeros(1), 0.01 * root @ root.T, groups, variation, prior, 0.0, 1, slopes)
     numbers = NUMBERS | {name: float(x) for name, x in VECTOR.numbers(vector).items()} | FOUND
     priors = {name: Prior(NUMBERS[name], "log", 0.5, f"why {name}") for name in VECTOR.names}
-    return Calibrated(Evidence((TRIAL,), COURSES, RELAPSES), numbers, priors, None, table, None, None, fit, 1.0)
+    return Calibrated(Evidence((TRIAL,), COURSES, RELAPSES), numbers, priors, None, table, fit, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +174,7 @@ def test_relapses_are_shares_with_intervals_of_the_draws(calibrated, monkeypatch
 
     def known(of):
         seen.append(of)
-        return Draws(value, drawn, 0.01)
+        return Draws(value, drawn, {"counts": 0.01})
 
     monkeypatch.setattr(facts, "draws", known)
     rows = facts.relapses(calibrated)
@@ -296,7 +297,7 @@ def test_the_evidence_has_what_is_told_of_covariates():
 
 def test_the_frames_are_those_of_the_report(calibrated, covariates, monkeypatch):
     value = calibrated.fit.slopes.value
-    monkeypatch.setattr(facts, "draws", lambda of: Draws(value, value[None], 0.01))
+    monkeypatch.setattr(facts, "draws", lambda of: Draws(value, value[None], {"counts": 0.01}))
     made = {
         "parameters": facts.parameters(calibrated), "courses": facts.courses(calibrated),
         "relapses": facts.relapses(calibrated), "onset": facts.onset(calibrated), "effects": covariates,

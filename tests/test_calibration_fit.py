@@ -1,6 +1,7 @@
 """The posterior mode: known parameters are found again, and what it reports is what it claims to be."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -9,9 +10,10 @@ import pytest
 from scipy import optimize, stats
 from scipy.special import gammaln
 
-from cutis.calibration.psoriasis.fit import believed, fit, full_slopes
-from cutis.calibration.psoriasis.likelihood import Counts, Summaries, conditional, counts, logits, summaries
-from cutis.calibration.psoriasis.scale import Prior
+from cutis.calibration.climb import Group, climb
+from cutis.calibration.psoriasis.likelihood import counts, summaries
+from cutis.calibration.scale import Prior, believed
+from cutis.calibration.terms import DISCOUNT, Summaries, subset
 
 from .smalltrials import NUMBERS, VECTOR, table, trials
 
@@ -35,6 +37,12 @@ def usual_promotion():
         yield
 
 
+def fit(table, rows, told, prior, start, effects=None, spread=0.2, **how):
+    """Climb on counts and summaries."""
+    groups = (Group("trial", len(table.trials), spread),)
+    return climb(table, {"counts": rows, "summaries": told}, prior, groups, start, effects, **how)
+
+
 def prior():
     return believed(WIDE, REFERENCE)
 
@@ -43,12 +51,12 @@ def observed(n=200, rho=0.015):
     """Counts that chance makes of the true parameters in arms of `n` people, with an intraclass correlation."""
     rows = counts(trials(WEEKS), here())
     rng = np.random.default_rng(3)
-    q, size = conditional(rows, here().values(TRUE, EFFECTS)), 1 / rho - 1
+    q, size = rows.conditional(here().values(TRUE, EFFECTS)), 1 / rho - 1
     among, reached = np.zeros_like(rows.n), np.zeros_like(rows.n)
     for row, lower in enumerate(rows.lower):
         among[row] = n if lower < 0 else reached[rows.upper == lower][0]
         reached[row] = rng.binomial(among[row], rng.beta(q[row] * size, (1 - q[row]) * size))
-    return rows._replace(n=among, x=reached)
+    return replace(rows, n=among, x=reached)
 
 
 def here():
@@ -65,11 +73,11 @@ def fitted():
 def objective(rows, told, before, spread, rho, vector, effects):
     """The log posterior, by SciPy's beta-binomial distribution."""
     value = here().values(vector, effects)
-    q, size = conditional(rows, value), 1 / rho - 1
+    q, size = rows.conditional(value), 1 / rho - 1
     constant = gammaln(rows.n + 1) - gammaln(rows.x + 1) - gammaln(rows.n - rows.x + 1)
     likely = stats.betabinom.logpmf(rows.x, rows.n, q * size, (1 - q) * size) - constant
     middle, sd = before.all()
-    missed = ((logits(told, value) - told.value) / told.sd, (vector - middle) / sd, effects / spread)
+    missed = ((told.logits(value) - told.value) / told.sd, (vector - middle) / sd, effects / spread)
     return (likely / rows.inflation).sum() - 0.5 * sum((miss**2).sum() for miss in missed)
 
 
@@ -78,7 +86,7 @@ def heights(said):
 
 
 def test_known_parameters_are_found_within_their_errors():
-    found = fit(here(), observed(20_000, 1e-6), NOTHING, prior(), START, rho=1e-5, adapt=False)
+    found = fit(here(), replace(observed(20_000, 1e-6), rho=1e-5), NOTHING, prior(), START, adapt=False)
     sd = np.sqrt(np.diag(found.covariance))
     assert (sd[:6] < 0.1).all()  # the counts tell, not the prior
     off = (np.r_[found.vector, found.effects] - np.r_[TRUE, EFFECTS]) / sd
@@ -93,7 +101,7 @@ def test_the_log_posterior_never_falls():
     rising = heights(said)
     assert len(rising) == found.steps > 2
     assert (np.diff(rising) >= 0).all()
-    expected = objective(observed(), NOTHING, prior(), found.spread, 0.005, found.vector, found.effects)
+    expected = objective(observed(), NOTHING, prior(), found.spreads["trial"], 0.005, found.vector, found.effects)
     assert found.objective == pytest.approx(expected, abs=1e-6)
     assert found.objective == pytest.approx(rising[-1], abs=0.006)
 
@@ -103,7 +111,7 @@ def test_no_other_method_climbs_higher():
     found = fit(here(), observed(), told, prior(), START, adapt=False)
 
     def down(both):
-        return -objective(observed(), told, prior(), found.spread, 0.005, both[:6], both[6:])
+        return -objective(observed(), told, prior(), found.spreads["trial"], 0.005, both[:6], both[6:])
 
     other = optimize.minimize(down, np.r_[found.vector, found.effects], method="BFGS", options={"maxiter": 30})
     assert -other.fun - found.objective < 0.3  # a few times the gain at which the climb ends
@@ -128,22 +136,22 @@ def test_the_covariance_is_one():
 
 
 def test_counts_that_vary_more_than_they_are_weighted_for_widen_the_errors():
-    rows = observed()
-    wild = rows._replace(x=np.where(np.arange(len(rows.x)) % 2, rows.x // 2, rows.x))
-    narrow, wide = (fit(here(), r, NOTHING, prior(), START, rho=1e-5, adapt=False, most=8) for r in (rows, wild))
-    assert wide.rho > 0.02 > narrow.rho
+    rows = replace(observed(), rho=1e-5)
+    wild = replace(rows, x=np.where(np.arange(len(rows.x)) % 2, rows.x // 2, rows.x))
+    narrow, wide = (fit(here(), r, NOTHING, prior(), START, adapt=False, most=8) for r in (rows, wild))
+    assert wide.variation["counts"] > 0.02 > narrow.variation["counts"]
     assert (np.diag(wide.covariance)[:6] > 1.5 * np.diag(narrow.covariance)[:6]).all()
 
 
 def test_the_intraclass_correlation_of_counts_is_found():
     rng = np.random.default_rng(5)
     rows = observed(400)
-    many = Counts(*(np.tile(column, 40) for column in rows))
-    q, rho = conditional(many, here().values(TRUE, EFFECTS)), 0.05
+    many, rho = subset(rows, np.tile(np.arange(len(rows.n)), 40)), 0.05
+    q = many.conditional(here().values(TRUE, EFFECTS))
     size = 1 / rho - 1
     x = rng.binomial(many.n, rng.beta(q * size, (1 - q) * size))
-    found = fit(here(), many._replace(x=x), NOTHING, prior(), TRUE, EFFECTS, rho=rho, adapt=False, most=4)
-    assert found.rho == pytest.approx(rho, rel=0.15)  # 4.5 standard errors at about 2,000 counts
+    found = fit(here(), replace(many, x=x, rho=rho), NOTHING, prior(), TRUE, EFFECTS, adapt=False, most=4)
+    assert found.variation["counts"] == pytest.approx(rho, rel=0.15)  # 4.5 standard errors at about 2,000 counts
 
 
 def test_trial_effects_vanish_where_trials_are_believed_alike():
@@ -158,7 +166,9 @@ def test_spreads_over_drugs_and_trials_agree_with_what_they_are_the_spreads_of()
     found, said = fitted()
     variance = np.diag(found.covariance)
     assert len(said) == found.steps
-    assert found.spread == pytest.approx(max(np.sqrt(np.mean(found.effects**2 + variance[6:])), 0.02), rel=0.1)
+    assert found.spreads["trial"] == pytest.approx(
+        max(np.sqrt(np.mean(found.effects**2 + variance[6:])), 0.02), rel=0.1
+    )
     excess = found.believed.reference - found.vector[3:]
     assert found.believed.excess == pytest.approx(excess.mean(), abs=0.05)
     wanted = np.sqrt(np.mean((excess - found.believed.excess) ** 2 + variance[3:6]))
@@ -167,7 +177,7 @@ def test_spreads_over_drugs_and_trials_agree_with_what_they_are_the_spreads_of()
 
 def test_without_adaptation_nothing_is_adapted():
     found = fit(here(), observed(), NOTHING, prior(), START, spread=0.3, adapt=False, most=2)
-    assert (found.spread, found.steps) == (0.3, 2)
+    assert (found.spreads["trial"], found.steps) == (0.3, 2)
     assert found.believed.excess == prior().excess == 1.5
 
 
@@ -178,7 +188,7 @@ def test_what_is_believed_has_the_scale_of_the_vector():
 
 
 def test_every_slope_stands_where_the_vector_and_the_effects_have_it():
-    everything = full_slopes(here(), here().slopes(TRUE, EFFECTS))
+    everything = here().full(here().slopes(TRUE, EFFECTS))
     both = np.r_[TRUE, EFFECTS]
 
     def value(at):
@@ -205,6 +215,6 @@ def test_evidence_that_no_parameters_explain_does_not_stop_the_climb_half_way():
     """Responses as high at week 4 as at week 12, from two starts."""
     rows = counts(trials(WEEKS), here())
     one, other = (fit(here(), rows, NOTHING, prior(), START + by, adapt=False) for by in (0.0, -0.5))
-    assert one.rho > 0.1
+    assert one.variation["counts"] > 5 * DISCOUNT
     # So few people make the posterior rough where it is flat; without the slope of the likelihood the gap is 60.
     assert one.objective == pytest.approx(other.objective, abs=10.0)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from cutis.calibration.psoriasis import outside, phototherapy, results, triggers
+from cutis.calibration.estimates import assumed
+from cutis.calibration.psoriasis import importance, outside, phototherapy, results, triggers
 from cutis.calibration.psoriasis.calibrate import PEOPLE, SEED
 from cutis.calibration.psoriasis.topical import Clearing
 from cutis.calibration.report.frames import COLUMNS, take
@@ -142,7 +143,7 @@ def test_a_calibration_has_every_table_in_its_place(pieces):
     assert said == ["light, topical and triggers"]
     taken = take(found)
     assert taken["importance"].empty
-    pd.testing.assert_frame_equal(taken["assumed"], results.assumed(DISEASES["psoriasis"].parameters))
+    pd.testing.assert_frame_equal(taken["assumed"], assumed(DISEASES["psoriasis"].parameters, importance.unranked))
 
 
 def test_what_is_estimated_first_is_handed_on(pieces):
@@ -185,7 +186,7 @@ def test_assumed_parameters_are_those_whose_status_says_so():
                 yield from leaves(child, f"{head}{key}.")
 
     told = dict(leaf for file in FILES for leaf in leaves(yaml.safe_load(file.read_text(encoding="utf-8"))))
-    rows = results.assumed(DISEASES["psoriasis"].parameters).set_index("name")
+    rows = assumed(DISEASES["psoriasis"].parameters, importance.unranked).set_index("name")
     assert set(rows.index) == {name for name, leaf in told.items() if leaf["status"] == "assumed"}
     assert rows.index.is_unique
     assert 0 < len(rows) < len(told)
@@ -202,7 +203,7 @@ def test_an_assumed_parameter_is_told_with_its_source_its_note_and_why_it_is_not
         {name: known(name, status, f"note on {name}") for name, status in names.items()},
         {"doe": Source("doe", "Doe J. Journal 2020;1:1-2")},
     )
-    rows = results.assumed(table)
+    rows = assumed(table, importance.unranked)
     assert rows.columns.tolist() == ["name", "about", "value", "unit", "source", "note", "unranked"]
     assert rows.to_numpy().tolist() == [
         ["model.a", "about model.a", 2.0, "1/day", "Doe J. Journal 2020;1:1-2", "note on model.a", ""],

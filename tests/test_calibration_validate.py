@@ -10,14 +10,15 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
+from cutis.calibration.climb import climb
+from cutis.calibration.predict import Refit, counted, draws, split
 from cutis.calibration.psoriasis import readings, readings_fit, validate
-from cutis.calibration.psoriasis.calibrate import SPREADS, Calibrated, Evidence
+from cutis.calibration.psoriasis.calibrate import SPREADS, Calibrated, Evidence, of_trials
 from cutis.calibration.psoriasis.evidence.targets import Relapse
-from cutis.calibration.psoriasis.fit import believed, fit
 from cutis.calibration.psoriasis.likelihood import counts, summaries
-from cutis.calibration.psoriasis.scale import Prior
 from cutis.calibration.psoriasis.table import build
-from cutis.calibration.psoriasis.validate import CLASSES, Draws, Refit, counted, draws, refit, split, summarise
+from cutis.calibration.psoriasis.validate import CLASSES, refit, summarise
+from cutis.calibration.scale import Prior, believed
 
 from .smalltrials import NUMBERS, SIZE, VECTOR, courses, curves, theta, trials
 
@@ -41,10 +42,10 @@ def calibrated():
     with jax.numpy_dtype_promotion("standard"):
         of = trials()
         table = build(of, (), (RELAPSE,), VECTOR, theta(), curves(), SIZE)
-        rows, told = counts(of, table), summaries((), (RELAPSE,), table, SPREADS)
+        told = {"counts": counts(of, table), "summaries": summaries((), (RELAPSE,), table, SPREADS)}
         prior, start = believed(PRIORS, VECTOR.vector(NUMBERS)[3:] + 1.5), VECTOR.vector(NUMBERS)
-        found = fit(table, rows, told, prior, start)
-        return Calibrated(Evidence(of, (), (RELAPSE,)), NUMBERS, PRIORS, None, table, rows, told, found, 1.0)
+        found = climb(table, told, prior, (of_trials(table),), start)
+        return Calibrated(Evidence(of, (), (RELAPSE,)), NUMBERS, PRIORS, None, table, found, 1.0)
 
 
 def changed(calibrated, key, by):
@@ -126,7 +127,7 @@ def test_draws_are_those_of_the_posterior_and_of_a_new_trial(calibrated):
     p = slopes.value[place]
     steep = np.r_[slopes.model[:, place], 0, 0, slopes.drug[place]] / (p * (1 - p))
     variance = steep @ calibrated.fit.covariance[:size, :size] @ steep
-    variance += (calibrated.fit.spread * slopes.trial[place] / (p * (1 - p))) ** 2
+    variance += (calibrated.fit.spreads["trial"] * slopes.trial[place] / (p * (1 - p))) ** 2
     seen = logit(found.drawn[:, place])
     assert seen.std() == pytest.approx(np.sqrt(variance), rel=0.25)  # the normal approximation, and 400 draws
     again = draws(Refit(calibrated.table, calibrated.fit), 400)
@@ -134,7 +135,8 @@ def test_draws_are_those_of_the_posterior_and_of_a_new_trial(calibrated):
 
 
 def test_arms_of_a_trial_share_its_effect_and_other_trials_have_another(calibrated):
-    bare = replace(calibrated.fit, covariance=np.zeros_like(calibrated.fit.covariance), spread=0.3)
+    sure = np.zeros_like(calibrated.fit.covariance)
+    bare = replace(calibrated.fit, covariance=sure, groups=(of_trials(calibrated.table)._replace(spread=0.3),))
     found = draws(Refit(calibrated.table, bare), 200)
     place = calibrated.table.place
     one, same, other = (
@@ -151,8 +153,7 @@ def test_arms_of_a_trial_share_its_effect_and_other_trials_have_another(calibrat
 def test_counts_vary_as_beta_binomial_and_intervals_cover_them(rho):
     rng = np.random.default_rng(1)
     n, number = 150, 20_000
-    found = Draws(np.array([0.6]), np.full((number, 1), 0.6), rho)
-    shares = counted(found, 0, n, rng)
+    shares = counted(np.full(number, 0.6), n, rho, rng)
     size = 1 / rho - 1
     expected = stats.betabinom(n, 0.6 * size, 0.4 * size)
     assert shares.mean() == pytest.approx(0.6, abs=4.5 * expected.std() / n / np.sqrt(number))
@@ -162,8 +163,8 @@ def test_counts_vary_as_beta_binomial_and_intervals_cover_them(rho):
 
 def test_intervals_cover_draws_of_their_own_at_their_level():
     rng = np.random.default_rng(2)
-    drawn = expit(rng.normal(0.4, 0.5, (4000, 1)))
-    low, high = np.quantile(counted(Draws(np.array([0.6]), drawn, 0.01), 0, 200, rng), [0.05, 0.95])
+    drawn = expit(rng.normal(0.4, 0.5, 4000))
+    low, high = np.quantile(counted(drawn, 200, 0.01, rng), [0.05, 0.95])
     p, size = expit(rng.normal(0.4, 0.5, 4000)), 99
     truth = rng.binomial(200, rng.beta(p * size, (1 - p) * size)) / 200
     inside = ((truth >= low) & (truth <= high)).mean()

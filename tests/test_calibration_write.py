@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import yaml
 
+from cutis.calibration.estimates import estimated
 from cutis.calibration.evidence.reading import load
 from cutis.calibration.psoriasis import write
-from cutis.calibration.psoriasis.fit import believed
+from cutis.calibration.psoriasis.calibrate import PRIORS
 from cutis.calibration.psoriasis.readings_fit import Estimate
-from cutis.calibration.psoriasis.scale import HERE as PRIORS
-from cutis.calibration.psoriasis.scale import Vector, read_priors
+from cutis.calibration.scale import Vector, believed, read_priors
 from cutis.core.parameters import read_table
 from cutis.core.psoriasis import uncertainty
 from cutis.core.psoriasis.treatments import FILES, HERE, PARAMETERS
 
 DRUGS = tuple(name.split(".")[0] for name in PARAMETERS if name.endswith(".half_maximal"))
-NAMES = read_priors()
+NAMES = read_priors(PRIORS)
 VECTOR = Vector(tuple(NAMES), tuple(p.scale for p in NAMES.values()), DRUGS)
 BESIDE = SimpleNamespace(
     values={"light.plaque": 6.123456, "light.sensitivity": 0.5, "light.sensitivity:sd": 0.7},
@@ -68,7 +68,7 @@ def table(folder):
 
 def test_all_parameters_are_there_with_their_new_values(calibrated, table):
     assert set(table) == set(PARAMETERS)
-    for name in write.estimated():
+    for name in estimated(HERE / "calibrated.yaml"):
         assert table.value(name) == pytest.approx(calibrated.numbers[name], rel=1e-4), name
         assert table[name].unit == PARAMETERS[name].unit
         assert table[name].about == PARAMETERS[name].about
@@ -77,7 +77,11 @@ def test_all_parameters_are_there_with_their_new_values(calibrated, table):
     assert table.value("signs.severity") == 0.4321
     assert table.value("light.plaque") == pytest.approx(6.123456, rel=1e-4)
     assert table.sd("light.sensitivity") == 0.7
-    others = set(PARAMETERS) - set(write.estimated()) - {"signs.severity", "light.plaque", "light.sensitivity"}
+    others = (
+        set(PARAMETERS)
+        - set(estimated(HERE / "calibrated.yaml"))
+        - {"signs.severity", "light.plaque", "light.sensitivity"}
+    )
     assert all(table[name].value == PARAMETERS[name].value for name in others)
 
 
@@ -205,7 +209,7 @@ def test_a_file_without_priors_is_told(tmp_path, content):
 
 def test_the_priors_are_of_parameters_of_the_disease_on_scales_they_can_have():
     assert set(NAMES) <= set(PARAMETERS.numbers())
-    assert list(load(PRIORS / "priors.yaml", ("parameters",))["parameters"]) == list(NAMES)
+    assert list(load(PRIORS, ("parameters",))["parameters"]) == list(NAMES)
     vector = VECTOR.vector(PARAMETERS.numbers())
     assert np.isfinite(vector).all()
     back = VECTOR.numbers(vector)

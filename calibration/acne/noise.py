@@ -44,7 +44,8 @@ def uniform_nodes(number: int) -> tuple[np.ndarray, np.ndarray]:
 @cache
 def window(least: float, most: float, size: float) -> Window:
     """Counts from `least` to `most`, both included, of negative binomials of this size."""
-    inside = (COUNTS >= least) & (COUNTS <= most)
+    inside = np.arange(MOST + 1)
+    inside = (inside >= least) & (inside <= most)
     chances = _chances(size)[:, inside]
     counts = COUNTS[inside].astype(float)
     total = np.maximum(chances.sum(1), LEAST_CHANCE)

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 
 from ...core.diseases import DISEASES
 from ...core.psoriasis.treatments import NAMES
+from ..climb import Fit, Group, climb
+from ..scale import Prior, Vector, believed, read_priors
 from . import covariates, readings, readings_fit
 from .evidence.arms import Trial, arms
 from .evidence.targets import Relapse, TimeCourse, effects, relapses, timecourses
-from .fit import Fit, believed, fit
-from .likelihood import Counts, Summaries, counts, summaries
-from .scale import Prior, Vector, read_priors
+from .likelihood import counts, summaries
 from .table import Table, build
 from .typical import TYPICAL
 
+PRIORS = Path(__file__).parent / "priors.yaml"
 SEED = 1
 PEOPLE = 256  # an arm
 CROWD = 30_000  # candidates behind the readings
@@ -51,8 +53,6 @@ class Calibrated:
     priors: dict[str, Prior]
     read: readings_fit.Fit
     table: Table
-    counts: Counts
-    summaries: Summaries
     fit: Fit
     steepness: float
 
@@ -82,15 +82,15 @@ def calibrate(
     Args:
       left_out: trials that must not be seen, beside those of LEFT_OUT.
       start: parameters to start from; what is believed before, if none are given.
-      people: an arm, a power of 2. exact: of `fit`. rounds: how often readings, model and covariates are gone through.
-      crowd: candidates behind the readings.
+      people: an arm, a power of 2. exact: of `climb`. rounds: how often readings, model and covariates are gone
+        through. crowd: candidates behind the readings.
     Raises:
       ValueError: there is no round.
     """
     evidence = evidence or everything()
     unseen = {*LEFT_OUT, *left_out}
     seen = tuple(trial for trial in evidence.trials if trial.key not in unseen)
-    priors = read_priors()
+    priors = read_priors(PRIORS)
     drugs = tuple(name for name in NAMES if name not in NOT_FITTED)
     vector = Vector(tuple(priors), tuple(p.scale for p in priors.values()), drugs)
     numbers = dict(DISEASES["psoriasis"].parameters.numbers()) | dict(start or {})
@@ -103,23 +103,31 @@ def calibrate(
         curves = readings.response_curves(numbers, SEED, crowd)
         fixed = {name: jnp.asarray(value, dtype="float64") for name, value in numbers.items()}
         table = build(evidence.trials, evidence.courses, evidence.relapses, vector, fixed, curves, people)
-        rows = counts(evidence.trials, table, unseen)
         fitted = [r for r in evidence.relapses if r.key in FITTED_RELAPSES]
-        told = summaries(evidence.courses, fitted, table, SPREADS)
+        told = {
+            "counts": counts(evidence.trials, table, unseen),
+            "summaries": summaries(evidence.courses, fitted, table, SPREADS),
+        }
         prior = believed(priors, references(table))
-        say(f"round {number + 1} of {rounds}: the model, {len(rows.n)} counts of {len(seen)} trials")
+        say(f"round {number + 1} of {rounds}: the model, {told['counts'].telling} counts of {len(seen)} trials")
         begin = vector.vector(numbers) if start or number else prior.all()[0]
-        result = fit(table, rows, told, prior, begin, exact=exact and number == rounds - 1, say=say)
+        last = number == rounds - 1
+        result = climb(table, told, prior, (of_trials(table),), begin, exact=exact and last, say=say)
         numbers |= {name: float(value) for name, value in vector.numbers(jnp.asarray(result.vector)).items()}
-        numbers |= {"trial.effect:sd": result.spread, "trial.intraclass": result.rho}
+        numbers |= {"trial.effect:sd": result.spreads["trial"], "trial.intraclass": result.variation["counts"]}
         steep = covariates.steepness(table, result)
         own = _by_concentration(evidence, vector, fixed, curves, people, result)
         numbers |= covariates.shifts(known, steep, own)
         say(f"round {number + 1} of {rounds}: steepness {steep:.3f}, weight by concentration {own:.3f}")
-        found = Calibrated(evidence, numbers, priors, read, table, rows, told, result, steep)
+        found = Calibrated(evidence, numbers, priors, read, table, result, steep)
     if found is None:
         raise ValueError(f"rounds: expected at least 1, got {rounds}")
     return found
+
+
+def of_trials(table: Table) -> Group:
+    """What each trial adds to all of its arms."""
+    return Group("trial", len(table.trials))
 
 
 def references(table: Table) -> np.ndarray:

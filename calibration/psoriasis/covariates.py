@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import logit
 
+from ..climb import Fit
 from .evidence.targets import Effect, TimeCourse
-from .fit import Fit
 from .table import Table
 
 OUTCOME, WEEK = "pasi90", 16

@@ -6,10 +6,12 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import logit
 from scipy.stats import rankdata
 
 from ...core.psoriasis.treatments import PARAMETERS
+from .. import estimates
+from ..predict import LEVEL, Refit, draws
 from . import covariates
 from .calibrate import FITTED_RELAPSES, Calibrated
 from .evidence.arms import Baseline, Trial
@@ -17,40 +19,15 @@ from .evidence.targets import TimeCourse, effects, rates, subgroups
 from .likelihood import relapse_targets
 from .table import RESPONSES, Table, build
 from .typical import TYPICAL
-from .validate import CLASS_OF, LEVEL, Refit, draws
+from .validate import CLASS_OF
 
 HEAVY = 115.0  # kg, taken as the mean weight of people above 100 kg
 
 
 def parameters(calibrated: Calibrated) -> pd.DataFrame:
-    """Estimates with 95 % limits, and how far the trials narrowed what was believed before."""
-    vector = calibrated.vector
-    scales = (*vector.scales, *("log" for _ in vector.drugs))
-    sd = np.sqrt(np.diag(calibrated.fit.covariance))
-    middle, before = calibrated.fit.believed.all()
-    rows = []
-    for place, (name, scale) in enumerate(zip(vector.labels, scales, strict=True)):
-        back = np.exp if scale == "log" else expit
-        at, spread = calibrated.fit.vector[place], 1.96 * sd[place]
-        known = PARAMETERS[name.removesuffix(":sd")]
-        prior = calibrated.priors.get(name)
-        rows.append(
-            {
-                "name": name,
-                "about": ("spread between people: " if name.endswith(":sd") else "") + known.about,
-                "unit": "" if name.endswith(":sd") else known.unit,
-                "estimate": float(back(at)),
-                "low": float(back(at - spread)),
-                "high": float(back(at + spread)),
-                "prior_middle": float(back(middle[place])),
-                "prior_sd": float(before[place]),
-                "posterior_sd": float(sd[place]),
-                "contraction": float(sd[place] / before[place]),
-                "scale": scale,
-                "why": prior.why if prior else "typical concentrations exceed it by a factor that varies over drugs",
-            }
-        )
-    return pd.DataFrame(rows)
+    """Estimates with their limits, and what was believed before."""
+    why = "typical concentrations exceed it by a factor that varies over drugs"
+    return estimates.parameters(calibrated.vector, calibrated.fit, PARAMETERS, calibrated.priors, why)
 
 
 def courses(calibrated: Calibrated) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from ...core.diseases import DISEASES
-from ...core.parameters import Table
+from ..estimates import assumed
 from ..report.frames import of_phototherapy
 from . import facts, importance, outside, validate, write
 from .calibrate import PEOPLE, SEED, Calibrated, Say, calibrate, quiet
@@ -52,7 +52,7 @@ def calibration(people: int = PEOPLE, say: Say = quiet) -> Calibration:
         light["phototherapy"],
         light["phototherapy_relapse"],
         light["phototherapy_trials"],
-        assumed(DISEASES["psoriasis"].parameters),
+        assumed(DISEASES["psoriasis"].parameters, importance.unranked),
     )
 
 
@@ -61,22 +61,3 @@ def validation(of: Calibration, folds: int = validate.FOLDS, say: Say = quiet) -
     found = validate.validate(of.found, folds, say)
     ranking = importance.importance(SEED, say=say)
     return replace(of, predictions=found.predictions, differences=found.differences, importance=ranking)
-
-
-def assumed(table: Table) -> pd.DataFrame:
-    """Parameters that no data tell of."""
-    return pd.DataFrame(
-        [
-            {
-                "name": name,
-                "about": p.about,
-                "value": p.value,
-                "unit": p.unit,
-                "source": table.sources[p.source].citation,
-                "note": p.note,
-                "unranked": importance.unranked(name) or "",
-            }
-            for name, p in table.items()
-            if p.status == "assumed"
-        ]
-    )

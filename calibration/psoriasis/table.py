@@ -15,11 +15,12 @@ import numpy as np
 from jax import Array, lax
 
 from ...core.psoriasis.treatments import NAMES
+from ..climb import scattered
+from ..scale import Vector
 from .cohort import participants
 from .evidence.arms import Arm, Baseline, Trial
 from .evidence.targets import Relapse, TimeCourse
 from .readings import GRID
-from .scale import Vector
 from .simulate import Arms, Scenario, activity, gather
 from .typical import TYPICAL, alone
 
@@ -94,11 +95,6 @@ class Table:
         """Where a share stands, by trial, arm, outcome and week."""
         return {(e.key, e.arm, e.outcome, e.week): i for i, e in enumerate(self.entries)}
 
-    @property
-    def drug_names(self) -> tuple[str, ...]:
-        """Names by the numbers of entries."""
-        return NAMES
-
     @cached_property
     def drugs(self) -> np.ndarray:
         return np.array([e.drug for e in self.entries])
@@ -106,6 +102,16 @@ class Table:
     @cached_property
     def of_trial(self) -> np.ndarray:
         return np.array([e.trial for e in self.entries])
+
+    @property
+    def belongs(self) -> dict[str, np.ndarray]:
+        """Whose effect an entry has: one group, one effect a trial."""
+        return {"trial": self.of_trial}
+
+    @property
+    def shares(self) -> np.ndarray:
+        """All entries are probabilities."""
+        return np.ones(len(self.entries), bool)
 
     def values(self, vector: np.ndarray, effects: np.ndarray) -> np.ndarray:
         """Probabilities, (entries,), given the parameters and what each trial adds."""
@@ -126,6 +132,18 @@ class Table:
         found = _slopes(self._shape, self._data, jnp.asarray(vector), jnp.asarray(effects), jnp.asarray(tangents))
         value, parameters, trial = map(np.asarray, found)
         return Slopes(value, parameters[:-1], parameters[-1], trial)
+
+    def full(self, slopes: Slopes) -> np.ndarray:
+        """Slopes of every entry in every place of the vector and then in every trial effect."""
+        places = {name: place for place, name in enumerate(self.vector.drugs)}
+        place = np.array([places[NAMES[drug]] if drug >= 0 else -1 for drug in self.drugs], dtype=int)
+        return np.vstack(
+            [
+                slopes.model,
+                scattered(slopes.drug, place, len(places)),
+                scattered(slopes.trial, self.of_trial, len(self.trials)),
+            ]
+        )
 
     def _differences(self, vector: np.ndarray, effects: np.ndarray, tangents: np.ndarray) -> Slopes:
         def along(tangent: np.ndarray, more: float) -> np.ndarray:
