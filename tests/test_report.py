@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +72,8 @@ def disease() -> Disease:
         "evidence": Evidence(("One old trial.",), ("Nothing yet.",), ("Glow of the toes is not modelled.",)),
         "lack_of_efficacy": "relief", "waterfall": "change", "harms": {},
     }  # fmt: skip
-    return Disease(**dict.fromkeys((field.name for field in fields(Disease)), nothing) | described)
+    needed = (field.name for field in fields(Disease) if field.default is field.default_factory is MISSING)
+    return Disease(**dict.fromkeys(needed, nothing) | described)
 
 
 def study(**changes: Any) -> Study:
