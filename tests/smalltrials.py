@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import expit
 
+from cutis.calibration.evidence.regimens import Course
 from cutis.calibration.psoriasis.evidence.arms import Arm, Baseline, Readout, Trial
-from cutis.calibration.psoriasis.evidence.regimens import Course, read_course
+from cutis.calibration.psoriasis.evidence.regimens import read_course
 from cutis.calibration.psoriasis.readings import GRID
 from cutis.calibration.psoriasis.table import LADDER, Table, build
 from cutis.calibration.scale import Vector

@@ -8,13 +8,14 @@ import pytest
 from cutis.core.engine.course import advance, at_rest, on_device
 from cutis.core.engine.mesh import graded
 from cutis.core.keys import people, root
-from cutis.core.psoriasis import model, sensitivity
+from cutis.core.psoriasis import model
 from cutis.core.psoriasis.disease import PSORIASIS
 from cutis.core.psoriasis.endpoints import ENDPOINTS, OUTCOMES
 from cutis.core.psoriasis.model import BLOCKED, activity, bounded, drift, individual, signal, start
 from cutis.core.psoriasis.safety import KINDS
 from cutis.core.psoriasis.skin import Burden, Lesions, _smooth_pasi, read
 from cutis.core.psoriasis.treatments import NAMES, PARAMETERS, hooks, number
+from cutis.core.slots import unknown
 from cutis.population.sample import POPULATIONS, sample
 
 from .recording import Recording
@@ -293,7 +294,7 @@ def test_a_person_is_the_same_whatever_else_is_given():
 
 def test_who_needs_much_of_one_drug_tends_to_need_much_of_another():
     common, *own = np.random.default_rng(1).normal(size=(3, 20_000))
-    logs = [sensitivity.unknown(jnp.asarray(common), jnp.asarray(mine), THETA) for mine in own]
+    logs = [unknown(jnp.asarray(common), jnp.asarray(mine), THETA) for mine in own]
     shared = float(THETA["sensitivity.shared"])
     assert np.corrcoef(logs)[0, 1] == pytest.approx(shared, abs=4.5 * (1 - shared**2) / np.sqrt(20_000))
     assert np.std(logs[0]) == pytest.approx(float(THETA["sensitivity.potency:sd"]), rel=4.5 / np.sqrt(40_000))

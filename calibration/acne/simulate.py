@@ -12,7 +12,7 @@ from jax import Array, lax
 from scipy import special
 
 from ...core.acne import model, treatments
-from ...core.acne.effects import MONTH, Cycle
+from ...core.acne.effects import Cycle
 from ...core.acne.equilibrium import Counts, rates
 from ...core.slots import Slot, unknown
 from .cohort import Admitted, luck
@@ -93,7 +93,7 @@ def _alone(arm: Arm, people: Admitted, at: Steps, theta: Theta) -> Arms:
         model.marks(jnp.asarray(drawn["marks"]), twins, theta),
         Cycle(
             jnp.asarray(np.where(flares, float(theta["cycle.amplitude"]), 0.0)),
-            jnp.asarray(MONTH * special.ndtr(drawn["peak"])),
+            theta["cycle.length"] * special.ndtr(drawn["peak"]),
         ),
         people.rest,
     )

@@ -16,9 +16,9 @@ from ...core.keys import root
 from ...core.psoriasis import sensitivity
 from ...core.psoriasis.endpoints import OUTCOMES
 from ...core.psoriasis.treatments import NAMES, TREATMENTS, column
+from ..evidence.regimens import Course
 from . import readings
 from .evidence.arms import arms
-from .evidence.regimens import Course
 from .evidence.targets import timecourses
 from .exposure import concentrations
 from .simulate import Arms, Scenario, activity, gather

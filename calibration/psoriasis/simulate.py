@@ -15,6 +15,7 @@ from scipy import special
 from ...core.psoriasis import model, sensitivity
 from ...core.psoriasis.treatments import NAMES, SITES, Slot, column, hooks
 from ...core.psoriasis.triggers import Triggers
+from ...core.slots import unknown
 from .cohort import pool
 from .evidence.arms import Arm, Trial
 from .exposure import concentrations, spans
@@ -116,7 +117,7 @@ def _person(arms: Arms, theta: Theta) -> model.Individual:
     shape = arms.known.shape
     nothing, one = jnp.zeros(shape), jnp.ones(shape)
     half = column(theta, "half_maximal", arms.drugs)[:, None] * jnp.exp(
-        arms.known + sensitivity.unknown(arms.resistance, arms.own, theta)
+        arms.known + unknown(arms.resistance, arms.own, theta)
     )
     strength = hooks(arms.drugs) * column(theta, "maximum", arms.drugs)[:, None]
     at = tuple(jnp.broadcast_to(strength[:, k][:, None], shape) for k in range(len(SITES)))

@@ -1,8 +1,8 @@
 """People as trials enrol them, in an arm that belongs to no published trial."""
 
+from ..evidence.regimens import Course
 from .cohort import participants
 from .evidence.arms import Arm, Baseline, Trial
-from .evidence.regimens import Course
 from .simulate import Scenario
 
 ENTRY = {"pasi": 12.0, "bsa": 10.0, "iga": 3.0}  # the least severity

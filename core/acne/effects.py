@@ -11,7 +11,6 @@ from . import treatments
 from .treatments import SITES, Slot
 
 Theta = dict[str, Array]
-MONTH = 28.0  # days of a cycle
 SHARES = ("androgen", "cycle", "isotretinoin", "durable", "selection", "inflammation")  # act independently (Bliss)
 PLACEBOS = ("vehicle", "tablet")  # of several, one has the whole effect
 
@@ -70,7 +69,7 @@ def effects(
         return sum(found, none)
 
     at = {site: together(site) for site in SITES}
-    swing = (1 - at["cycle"]) * cycle.amplitude * jnp.cos(2 * jnp.pi / MONTH * (day - cycle.peak))
+    swing = (1 - at["cycle"]) * cycle.amplitude * jnp.cos(2 * jnp.pi / theta["cycle.length"] * (day - cycle.peak))
     return Effects(**at | {"cycle": 1 + swing})
 
 

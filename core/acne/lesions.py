@@ -20,7 +20,6 @@ Theta = dict[str, Array]
 WEEK = 7.0  # days
 PAST = 26  # weeks that a wandering score remembers
 KINDS = ("closed", "open", "papule", "pustule", "nodule")  # in the order of `Counts` from Cc to D
-ACTIVITY = "activity"
 FEW = 12.0  # mean up to which a Poisson number is found by summing its chances
 MOST = 48  # beyond which a Poisson number of so small a mean has no chance to speak of
 

@@ -8,14 +8,15 @@ $$\dot a = k_a[(1-E_{coc}) - a]$$
 $$\dot P = k_P(1-P) - k_{uP}uP - \ell P,\quad \dot\Phi = k_\Phi(1-\Phi) - k_{u\Phi}u\Phi$$
 $$\dot G = k_G[P f(a')(1-e) - G] - \ell G$$
 $$\dot L = k_L[g\log_{10}S - E_{bpo} - (1-R)E_{abx} - E_{kill} - L]$$
-$$\dot q = k_s s (1-\min(E_{bpo}/1.5, 1)) - k_r(q-q_0),\quad R = \mathrm{expit}\,q$$
-$$\dot I = k_I\{c(t)[1-w_B-w_S+w_B10^{\eta L}+w_S S](1-E_{ai})(1-\tfrac12 e) - I\}$$
-$$\dot K = k_K\Big\{\frac{[1+w_{KA}(f-1)+w_{KS}(S-1)+w_{KI}(I-1)]_+}{(1+E_{ret})(1+E_{ker})(1+2e)} - K\Big\}$$
+$$\dot q = k_s s (1-\min(E_{bpo}/E_R, 1)) - k_r(q-q_0),\quad R = \mathrm{expit}\,q$$
+$$\dot I = k_I\{c(t)[1-w_B-w_S+w_B10^{\eta L}+w_S S](1-E_{ai})(1-x_I e) - I\}$$
+$$\dot K = k_K\Big\{\frac{[1+w_{KA}(f-1)+w_{KS}(S-1)+w_{KI}(I-1)]_+}{(1+E_{ret})(1+E_{ker})(1+x_K e)} - K\Big\}$$
 $$\dot B = i(1-T) - B/t_B,\quad \dot T = (B/(B+\tfrac12)-T)/t_T$$
 
 P capacity of glands, $\Phi$ susceptibility of follicles, L log10 change of bacteria, q log-odds of resistance,
-K keratinisation, B irritation, T tolerance of it, $\ell$ destruction of glands by laser. With $I' = I v_I$,
-clearing $c = v_C(1+c_{ret}+E_{ker}+1.5e)$, and $v$ what the vehicle or the tablet does by itself:
+K keratinisation, B irritation, T tolerance of it, $\ell$ destruction of glands by laser, $E_R$ the kill that keeps
+resistance from being selected, $x$ what isotretinoin does beside sebum. With $I' = I v_I$,
+clearing $c = v_C(1+c_{ret}+E_{ker}+x_C e)$, and $v$ what the vehicle or the tablet does by itself:
 
 $$\dot M = F_M K S^h \Phi v_M - (k_{MC}+k_{MP}I'+k_{M0}c)M$$
 $$\dot C_c = k_{MC}M - (k_{CP}I'+k_{CO}+k_{C0}c)C_c,\quad \dot C_o = k_{CO}C_c - (k_{OP}I'+k_{O0}c)C_o$$
@@ -35,7 +36,7 @@ from jax import Array
 from jax.scipy.special import expit
 
 from ..keys import normals, uniforms
-from .effects import MONTH, Cycle, Effects, effects
+from .effects import Cycle, Effects, effects
 from .equilibrium import Counts, Rates, counts, rates
 from .lesions import Face, face
 from .reading import Report, report
@@ -50,7 +51,6 @@ STATES = (
 LEAST_SEBUM = 0.02  # of its untreated level, where powers and logarithms are taken
 LEAST_KERATIN = 0.05  # of its untreated level, before drugs act on it
 OWN = ("placebo", "resistant", "marks", "sebum", "rater")  # what differs by person, on standard normal scales
-FULL_KILL = 1.5  # log10 by which benzoyl peroxide keeps all resistant bacteria from being selected
 
 
 class Placebo(NamedTuple):
@@ -153,7 +153,7 @@ def cycle(keys: Array, women: Array, theta: Theta) -> Cycle:
     """The menstrual cycle of women, some of whom notice it in their acne."""
     luck = uniforms(keys, "cycle", shape=(2,))
     flares = women & (luck[0] < theta["cycle.share"])
-    return Cycle(jnp.where(flares, theta["cycle.amplitude"], 0.0), MONTH * luck[1])
+    return Cycle(jnp.where(flares, theta["cycle.amplitude"], 0.0), theta["cycle.length"] * luck[1])
 
 
 def start(person: Individual) -> State:
@@ -204,16 +204,17 @@ def _drives(person: Individual, drives: tuple[Array, ...], S: Array, u: Effects)
     bacteria = 10 ** (p("bacteria_power") * L)
     inflamed = 1 - p("bacteria_share") - p("sebum_share") + p("bacteria_share") * bacteria + p("sebum_share") * S
     stuck = 1 + p("keratin_androgen") * (f - 1) + p("keratin_sebum") * (S - 1) + p("keratin_inflammation") * (I - 1)
-    shed = (1 + u.retinoid) * (1 + u.keratolytic) * (1 + 2 * u.isotretinoin)
+    shed = (1 + u.retinoid) * (1 + u.keratolytic) * (1 + p("isotretinoin_keratin") * u.isotretinoin)
     return (
         p("androgen_rate") * ((1 - u.androgen) - a),
         p("gland_recovery") * (1 - P) - (p("gland_loss") * u.durable + u.gland) * P,
         p("sebum_rate") * (P * f * (1 - u.isotretinoin) - G) - u.gland * G,
         p("follicle_recovery") * (1 - Phi) - p("follicle_loss") * u.durable * Phi,
         p("bacteria_rate") * (p("bacteria_sebum") * jnp.log10(S) - killed - L),
-        p("resistance_gain") * u.selection * (1 - jnp.minimum(u.bpo / FULL_KILL, 1.0))
+        p("resistance_gain") * u.selection * (1 - jnp.minimum(u.bpo / p("resistance_kill"), 1.0))
         - p("resistance_loss") * (q - person.resistant),
-        p("inflammation_rate") * (u.cycle * inflamed * (1 - u.inflammation) * (1 - 0.5 * u.isotretinoin) - I),
+        p("inflammation_rate")
+        * (u.cycle * inflamed * (1 - u.inflammation) * (1 - p("isotretinoin_inflammation") * u.isotretinoin) - I),
         p("keratin_rate") * (jnp.maximum(stuck, LEAST_KERATIN) / shed - K),
         u.irritation * (1 - T) - B / p("irritation_time"),
         (B / (B + p("tolerance_half")) - T) / p("tolerance_time"),
@@ -223,7 +224,7 @@ def _drives(person: Individual, drives: tuple[Array, ...], S: Array, u: Effects)
 def _lesions(person: Individual, at: Counts, forming: Array, I: Array, used: Array, u: Effects) -> Counts:
     k, placebo = person.rates, person.placebo
     i = I * (1 - placebo.inflammation * used)
-    clearing = 1 + u.comedolysis + u.keratolytic + 1.5 * u.isotretinoin
+    clearing = 1 + u.comedolysis + u.keratolytic + person.theta["model.isotretinoin_clearing"] * u.isotretinoin
     c = clearing * (1 + placebo.clearing * used)
     papules = i * (k.kMP * at.M + k.kCP * at.Cc + k.kOP * at.Co + k.kEP * at.E)
     healed = k.kP0 * at.Pa + k.kU0 * at.Pu + k.kD0 * at.D

@@ -96,11 +96,6 @@ def logistic(score: Array) -> Array:
     return log_ndtr(score) - log_ndtr(-score)
 
 
-def chance_at_most(grade: int, severe: Array, theta: Theta) -> Array:
-    """Chance of a grade of at most this one: for those who fit to shares of success."""
-    return expit((cuts(theta)[grade] - severe) / theta["iga.scale"])
-
-
 class Skin(NamedTuple):
     """What there is to read, (people,): mean lesions, dark marks, scars, irritation, isotretinoin (0 to 1)."""
 

@@ -3,10 +3,6 @@
 import jax.numpy as jnp
 from jax import Array
 
-from ..slots import unknown
-
-__all__ = ["known", "unknown"]
-
 
 def known(twins: dict[str, Array], carriers: Array, theta: dict[str, Array]) -> Array:
     """Logarithm of a person's half-maximal concentration over the typical one, as far as attributes tell, (people,).

@@ -5,8 +5,6 @@ from typing import Any
 from ...evidence import regimens
 from ...evidence.regimens import Course
 
-__all__ = ["TREATMENTS", "Course", "read_course"]
-
 TREATMENTS = (
     "adalimumab",
     "etanercept",
