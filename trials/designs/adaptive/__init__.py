@@ -1,0 +1,1 @@
+"""Designs that change after a look: combination tests, sample size, arms, populations, allocation."""

@@ -1,0 +1,1 @@
+"""Who gets which arm: permuted blocks and minimisation, as functions of addressed keys."""

@@ -1,0 +1,35 @@
+"""Permuted blocks within strata, for one replicate or, under `vmap`, many; the arms of `trials.enrol.allocate`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ....core.keys import stream
+
+
+def permuted_blocks(key: Array, strata: Array, shares: tuple[int, ...], block: int, number: int) -> Array:
+    """Arm numbers, shape (people,).
+
+    A person's place in the stratum names the block and the position in it; each block is a permutation of its own.
+
+    Args:
+      strata: stratum numbers in the order of entry, shape (people,). number: how many strata there are.
+      shares: people of each arm among `sum(shares)`. block: size of a block, a multiple of that sum.
+
+    Raises:
+      ValueError: the block is no multiple of the shares' sum, or a share is not above 0.
+    """
+    if not shares or min(shares) < 1:
+        raise ValueError(f"shares: expected whole numbers from 1, got {list(shares)}")
+    if block < 1 or block % sum(shares):
+        raise ValueError(f"block: expected a multiple of {sum(shares)} (the shares' sum), got {block}")
+    arms = jnp.asarray(np.repeat(np.arange(len(shares)), np.array(shares) * (block // sum(shares))))
+    before = jnp.cumsum(jax.nn.one_hot(strata, number, dtype="int64"), axis=0) - 1
+    place = jnp.take_along_axis(before, strata[:, None], axis=1)[:, 0]
+    within = stream(key, "randomise")
+
+    def arm(stratum: Array, turn: Array) -> Array:
+        return jax.random.permutation(stream(within, stratum, turn // block), arms)[turn % block]
+
+    return jax.vmap(arm)(strata, place)

@@ -1,0 +1,1 @@
+"""Several hypotheses, one error rate: graphs, closed tests, stepwise procedures, gatekeeping."""

@@ -1,0 +1,1 @@
+"""Statistical methods of single endpoints as pure functions: arrays in, one `Estimate` out."""
