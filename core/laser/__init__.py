@@ -1,0 +1,1 @@
+"""Lasers and other light on skin: optics, light transport, heat, damage."""
