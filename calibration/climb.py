@@ -16,6 +16,7 @@ from .terms import Term
 LIMIT = 1e4  # of the damping, beyond which no better step is looked for
 GAIN = 0.05  # of the log posterior, below which a step is the last
 SETTLED = 0.02  # relative change of a spread, below which it may be the last
+SMALL = 0.005  # change of a spread, below which likewise
 NARROWEST = 0.02  # of spreads; one that came to nothing would never leave it
 ALONE = 3  # steps before spreads are estimated
 
@@ -176,7 +177,7 @@ def climb(
         if adapt and number >= ALONE:
             covariance = np.linalg.inv(at.step(slopes, vector, effects)[1])
             after = _adapted(at, vector, effects, covariance, known)
-            done = done and np.all(np.abs(after.spread / at.spread - 1) < SETTLED)
+            done = done and np.all(np.abs(after.spread - at.spread) < np.maximum(SETTLED * at.spread, SMALL))
             at = after
             damping = min(damping, 1e-2)
         if done or number >= most:

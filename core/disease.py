@@ -76,6 +76,29 @@ class Evidence:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Sides:
+    """How one side of the body follows from the person, for trials that give a person's two sides different treatments.
+
+    about: what a side is, in words, such as `half of the face`.
+    shares: endpoints that are read of one side, and the share of the person's that it carries: of what is counted a
+      half, so that both sides add up to the person, and 1 of what is graded. All others concern the person alone.
+    parameters: what only these trials need; its numbers stand among `theta` there.
+    limits: what of it is assumed or left out, in words for the report.
+    side(keys, own, number, person, theta) -> the person as if all of it were like this side, of the type that
+      `Disease.individual` gives; keys of the persons, own keys of the sides, number 0 for left and 1 for right, each
+      (people,).
+    read(person, side, state, day) -> the state of a side as a visit reads it, given the person it belongs to.
+    """
+
+    about: str
+    shares: Mapping[str, float]
+    parameters: Table
+    limits: tuple[str, ...]
+    side: Callable[..., Any]
+    read: Callable[..., tuple[Array, ...]]
+
+
 def undisturbed(keys: Array, person: Any, day: Array) -> tuple[Array, ...]:
     """No triggers from outside."""
     return ()
@@ -112,6 +135,7 @@ class Disease:
       that slot now.
     willing(person, state) -> share of the doses otherwise taken that people in this state still take, (people,); None
       if what treatment does to them keeps nobody from taking it.
+    sides: of a person whose sides are treated differently; None if the model has one course for the whole body.
     draw(k) -> the numbers of the k-th draw of the parameters' uncertainty, by their names; None if it is not known.
     """
 
@@ -140,3 +164,4 @@ class Disease:
     adverse: Callable[..., dict[str, Array]] = harmless
     willing: Callable[..., Array] | None = None
     draw: Callable[[int], Mapping[str, float]] | None = None
+    sides: Sides | None = None

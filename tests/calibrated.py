@@ -65,7 +65,7 @@ def _predictions(rng: np.random.Generator, error: float) -> pd.DataFrame:
                     rows.append({
                         "scheme": scheme, "trial": f"trial_{number}", "title": f"TRIAL {number}", "arm": f"{drug}_arm",
                         "drug": drug, "drug_class": CLASSES[drug], "outcome": outcome, "week": 12 + 4 * (number % 2),
-                        "primary": True, "n": n, "observed": observed, "predicted": predicted,
+                        "primary": True, "n": n, "observed": observed, "predicted": predicted, "error": np.nan,
                         "low": max(0.0, predicted - half), "high": min(1.0, predicted + half),
                         "status": "measured" if number % 5 else "assumed",
                     })  # fmt: skip
@@ -82,6 +82,7 @@ def _differences(predictions: pd.DataFrame) -> pd.DataFrame:
             )
             rows.append({
                 "scheme": scheme, "trial": trial, "arm": one.arm, "comparator": other.arm, "outcome": outcome,
+                "against": "active",
                 "week": one.week, "observed": observed, "observed_low": observed - 8, "observed_high": observed + 8,
                 "predicted": predicted, "low": predicted - 20, "high": predicted + 20,
                 "sign_kept": observed * predicted > 0, "inside": abs(observed - predicted) < 20,

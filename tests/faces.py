@@ -21,9 +21,11 @@ START = {  # those that a calibration estimates, as the first fit of a typical f
     "model.bacteria_power": 0.25,
     "model.keratin_androgen": 0.2,
     "model.keratin_sebum": 0.2,
+    "model.keratin_bacteria": 0.0,
     "model.keratin_inflammation": 0.9,
     "model.formation_power": 0.8,
     "placebo.tablet": 0.68,
+    "placebo.session": 0.5,
 }
 FIXED = THETA | {name: jnp.asarray(value) for name, value in START.items()}
 FACE = Counts(150.0, 30.0, 15.0, 21.0, 8.0, 0.6, 20.0)

@@ -199,6 +199,27 @@ def test_a_vehicle_and_a_tablet_act_by_themselves_and_the_tablet_less():
     assert falls[1][1] < falls[1][0]
 
 
+def test_a_session_acts_by_itself_and_its_effect_wears_off():
+    person = typical(1)
+    states = follow(person, {0: under([{"session": 1.0}]), 7: under([{}])}, [0, 7, 97, 364])
+    assert 0.9 < states[7]["N"][0] < 1
+    assert states[97]["N"][0] == pytest.approx(states[7]["N"][0] / math.e, rel=1e-3)
+    assert inflammatory(states[97])[0] < 0.95 * inflammatory(states[0])[0]
+    assert inflammatory(states[364])[0] > 0.97 * inflammatory(states[0])[0]
+
+
+def test_what_light_destroys_comes_back_over_years():
+    """Glands that are gone work no more and no drug shrinks them; isotretinoin leaves their number alone."""
+    arms_ = under([{"gland": math.log(2)}, {"durable": 1.0}])
+    states = follow(typical(2, NO_PLACEBO), {0: arms_, 1: under([{}, {}])}, [0, 1, 365])
+    assert states[1]["Z"][0] == pytest.approx(0.5, abs=1e-3)
+    regrown = 1 - 0.5 * math.exp(-float(THETA["model.gland_regrowth"]) * 364)
+    assert states[365]["Z"][0] == pytest.approx(regrown, abs=1e-3)
+    assert states[365]["P"][0] == pytest.approx(1)
+    assert states[365]["Z"][1] == pytest.approx(1)
+    assert states[1]["P"][1] < 1
+
+
 def test_several_vehicles_act_as_one():
     states = follow(typical(2), {0: under([{"vehicle": 1.0}, {"vehicle": 1.0, "tablet": 1.0}])}, [0, 84])
     for state in states.values():

@@ -200,7 +200,7 @@ SITES_OF = {
     "tretinoin": RETINOID,
     "tazarotene": RETINOID,
     "trifarotene": RETINOID,
-    "clindamycin": {"antibiotic", "selection", "irritation", "vehicle"},
+    "clindamycin": {"antibiotic", "selection", "inflammation", "irritation", "vehicle"},
     "minocycline_foam": {"antibiotic", "selection", "inflammation", "irritation", "vehicle"},
     "dapsone": {"inflammation", "keratolytic", "irritation", "vehicle"},
     "azelaic_acid": {"inflammation", "keratolytic", "irritation", "vehicle"},
@@ -214,8 +214,9 @@ SITES_OF = {
     "isotretinoin_fasted": ISOTRETINOIN,
     "isotretinoin_lidose": ISOTRETINOIN,
     "isotretinoin_lidose_fasted": ISOTRETINOIN,
-    "photodynamic_therapy": {"kill", "gland", "irritation"},
-    "laser_1726": {"gland", "irritation"},
+    "photodynamic_therapy": {"kill", "gland", "irritation", "session"},
+    "laser_1726": {"gland", "irritation", "session"},
+    "sham_session": {"session"},
     "vehicle": {"vehicle"},
     "placebo_tablet": {"tablet"},
 }
@@ -235,14 +236,14 @@ BARE = {**THETA, "sensitivity.potency:sd": jnp.asarray(0.0)}  # everyone needs a
 
 @pytest.mark.parametrize("name", NAMES)
 def test_effects_are_half_at_their_half_maximal_concentration_or_in_proportion(name, twins):
-    """Without the presence of a vehicle or a tablet; in people of typical sensitivity."""
+    """Without the presence of a vehicle, a tablet or a session; in people of typical sensitivity."""
     here = drug(name, twins, theta=BARE)
     of = LIKE.get(name, name)
 
     def value(field, default):
         return PARAMETERS.value(next((k for k in (f"{name}.{field}", f"{of}.{field}") if k in PARAMETERS), default))
 
-    for site in SITES_OF[name] - {"vehicle", "tablet"}:
+    for site in SITES_OF[name] - {"vehicle", "tablet", "session"}:
         strength = value(site, "")
         if site in ("gland", "irritation"):
             for c in (0.3, 2.0):

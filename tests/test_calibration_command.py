@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from cutis.calibration.diseases import CALIBRATED, Calibrated
+from cutis.calibration.psoriasis.told import TOLD
 from cutis.trials import calibration
 from cutis.trials.command import app
 
@@ -34,7 +37,7 @@ def work(monkeypatch):
         say("fold 1")
         return work.result
 
-    monkeypatch.setattr(calibration, "methods", lambda disease: calibration.Methods(calibrate, validate))
+    monkeypatch.setattr(calibration, "methods", lambda disease: Calibrated(calibrate, validate, TOLD))
     return work
 
 
@@ -114,7 +117,7 @@ def test_a_quick_try_is_small_and_says_so(work, tmp_path):
 
 WRONG = {
     "another disease": (["psoriasi"], "no calibration of 'psoriasi'; did you mean 'psoriasis'?"),
-    "no such disease": (["gout"], "no calibration of 'gout'; choose from psoriasis"),
+    "no such disease": (["gout"], "no calibration of 'gout'; choose from acne, psoriasis"),
     "an unknown key": (["psoriasis", "fold=3"], "fold: unknown key; did you mean 'folds'?"),
     "one fold": (["psoriasis", "folds=1"], "folds: expected a number from 2 to 50, got 1"),
     "folds in words": (["psoriasis", "folds=ten"], "folds: expected a whole number"),
@@ -158,9 +161,25 @@ def test_a_stopped_calibration_leaves_nothing_in_the_way(work, tmp_path, monkeyp
         raise KeyboardInterrupt
 
     methods = calibration.methods("psoriasis")
-    monkeypatch.setattr(calibration, "methods", lambda disease: methods._replace(calibrate=stopped))
+    monkeypatch.setattr(calibration, "methods", lambda disease: replace(methods, calibrate=stopped))
     done = cutis("calibrate", "psoriasis", f"out={tmp_path / 'fit'}")
     assert done.code == 3
     assert "stopped; nothing was kept" in done.err
     monkeypatch.setattr(calibration, "methods", lambda disease: methods)
     assert cutis("calibrate", "psoriasis", f"out={tmp_path / 'fit'}").code == 0
+
+
+def test_the_help_tells_which_diseases_there_are():
+    for command in ("calibrate", "validate"):
+        assert "acne or psoriasis" in cutis(command, "--help").out
+
+
+@pytest.mark.parametrize("disease", CALIBRATED)
+def test_every_disease_brings_what_the_commands_need(disease):
+    found = CALIBRATED[disease]()
+    assert callable(found.calibrate)
+    assert callable(found.validate)
+    assert set(found.told.judged) <= set(found.told.outcomes)
+    assert all(set(panel.outcomes) <= set(found.told.outcomes) for panel in found.told.panels)
+    for pool in (*found.told.pools, *found.told.panels):  # on one scale
+        assert len({(found.told.outcomes[name].factor, found.told.outcomes[name].ends) for name in pool.outcomes}) == 1

@@ -9,8 +9,11 @@ import pytest
 from scipy.stats import spearmanr
 from statsmodels.stats.proportion import proportion_confint
 
+from cutis.calibration.psoriasis.criteria import limits
+from cutis.calibration.psoriasis.results import of_phototherapy
+from cutis.calibration.psoriasis.told import TOLD
 from cutis.calibration.report import summary as summaries
-from cutis.calibration.report.frames import COLUMNS, of_phototherapy, take
+from cutis.calibration.report.frames import COLUMNS, take
 from cutis.calibration.report.summary import summary, wilson, within
 from cutis.trials.report.validation import build, tables
 
@@ -24,7 +27,7 @@ SETTINGS = {"folds over trials": "10", "note": HOSTILE}
 
 def measured(result, key):
     """One criterion of a result."""
-    return {c.key: c for c in summary(take(result)).criteria}[key]
+    return {c.key: c for c in summary(take(result), TOLD).criteria}[key]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def result() -> SimpleNamespace:
 @pytest.fixture(scope="module")
 def html(result) -> str:
     frames = take(result)
-    return build.validation("psoriasis", frames, summary(frames), SETTINGS)
+    return build.validation("psoriasis", frames, summary(frames, TOLD), TOLD, SETTINGS)
 
 
 def test_the_error_and_coverage_are_those_of_unseen_trials_at_their_primary_time(result):
@@ -45,7 +48,9 @@ def test_the_error_and_coverage_are_those_of_unseen_trials_at_their_primary_time
     caught = (judged.observed >= judged.low) & (judged.observed <= judged.high)
     assert measured(result, "error").value == pytest.approx(gap.abs().mean())
     assert measured(result, "coverage").value == pytest.approx(caught.mean())
-    score = next(s for s in summary(take(result)).scores if (s.scheme, s.group) == ("trials", "PASI 75 and PASI 90"))
+    score = next(
+        s for s in summary(take(result), TOLD).scores if (s.scheme, s.group) == ("trials", "PASI 75 and PASI 90")
+    )
     assert (score.rates, score.bias) == (len(judged), pytest.approx(gap.mean()))
     assert (score.coverage_low, score.coverage_high) == pytest.approx(
         proportion_confint(caught.sum(), len(judged), method="wilson")
@@ -56,8 +61,9 @@ def test_the_error_of_chance_is_that_of_binomial_counts():
     rates = pd.DataFrame({
         "scheme": "trials", "trial": "t", "arm": "a", "drug_class": "p19", "outcome": "pasi75", "primary": True,
         "status": "measured", "n": [400] * 4, "observed": 0.3, "predicted": 0.3, "low": 0.2, "high": 0.4,
+        "error": np.nan,
     })  # fmt: skip
-    score = next(iter(summaries.scores(rates)))
+    score = next(iter(summaries.scores(rates, TOLD)))
     drawn = np.random.default_rng(1).binomial(400, 0.3, 200_000) / 400
     assert score.error == 0
     assert score.chance == pytest.approx(100 * np.abs(drawn - 0.3).mean(), rel=0.01)
@@ -132,7 +138,7 @@ def test_relapses_that_were_fitted_do_not_count(result):
 
 
 def test_what_was_not_measured_is_missed():
-    got = summary(take(SimpleNamespace()))
+    got = summary(take(SimpleNamespace()), TOLD)
     assert len(got.missed) == len(got.criteria) == 8
     numbers = got.numbers()
     assert {c["value"] for c in numbers["criteria"]} == {None}
@@ -145,7 +151,7 @@ def test_wilson_limits_are_those_of_statsmodels():
 def test_a_table_without_a_column_is_refused(result):
     with pytest.raises(ValueError, match="courses: lacks published"):
         take(SimpleNamespace(courses=result.courses.drop(columns="published")))
-    with pytest.raises(ValueError, match="predictions: no scheme 'trial'; there are fitted, trials, class"):
+    with pytest.raises(ValueError, match="predictions: no scheme 'trial'; there are fitted, trials, class, held"):
         take(SimpleNamespace(predictions=result.predictions.replace({"scheme": {"trials": "trial"}})))
 
 
@@ -163,7 +169,7 @@ def test_phototherapy_comes_as_tables():
 
 def test_the_same_tables_give_the_same_bytes(result, html):
     frames = take(result)
-    assert build.validation("psoriasis", frames, summary(frames), SETTINGS) == html
+    assert build.validation("psoriasis", frames, summary(frames, TOLD), TOLD, SETTINGS) == html
 
 
 def test_nothing_is_loaded_and_no_script_runs(html):
@@ -185,14 +191,14 @@ def test_the_first_screen_tells_failures_first(result, html):
     assert text.index("✗ missed") < text.index("✓ met")
     assert text.count("✗ missed") == 1
     assert "at most 5.0 points, better 4.0 points" in text
-    verdicts = tables.verdicts(summary(take(result)))
+    verdicts = tables.verdicts(summary(take(result), TOLD))
     assert [met for met, *_ in verdicts] == sorted(met for met, *_ in verdicts)
 
 
 def test_every_unseen_rate_stands_in_the_report(result, html):
     rows = Page(html).rows
     rates = result.predictions[(result.predictions.scheme == "trials") & result.predictions.primary]
-    shown = {tuple(row[:3]) for row in rows if len(row) == len(tables.RATE_HEAD)}
+    shown = {tuple(row[:3]) for row in rows if len(row) == len(tables.rate_head(TOLD))}
     for rate in rates.itertuples():
         assert (f"{rate.title}: {rate.arm.replace('_', ' ')}", f"PASI {rate.outcome[4:]}", str(rate.week)) in shown
 
@@ -217,7 +223,7 @@ def test_assumed_parameters_are_listed_by_what_they_do(html):
 
 def test_what_is_missing_is_said(result):
     frames = take(SimpleNamespace())
-    text = Page(build.validation("psoriasis", frames, summary(frames), {})).text
+    text = Page(build.validation("psoriasis", frames, summary(frames, TOLD), TOLD, {})).text
     assert "8 criteria of 8 were missed." in text
     assert text.count("was not measured here") == 11
     assert "not measured" in text
@@ -225,11 +231,11 @@ def test_what_is_missing_is_said(result):
 
 def test_the_report_of_a_fit_shows_no_unseen_trial(result):
     frames = take(result)
-    html = build.calibration("psoriasis", frames, summary(frames), {})
+    html = build.calibration("psoriasis", frames, summary(frames, TOLD), TOLD, {})
     text = Page(html).text
     assert "Everything here was seen by the fit" in text
     assert "agreement-trials" not in html
     assert (
         "criterion" not in Page(re.sub(r"<section id=.(relapse|effects).*?</section>", "", html, flags=re.DOTALL)).text
     )
-    assert summaries.limits()["error.most"].source == "goal2026"
+    assert limits()["error.most"].source == "goal2026"

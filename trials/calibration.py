@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from ..calibration.diseases import CALIBRATED, Calibrated
 from ..cluster import store
 from ..population.messages import nearest
 from . import bundle, pairs
@@ -28,30 +29,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..calibration.report.summary import Summary
+    from ..calibration.report.told import Told
 
-CALIBRATED = ("psoriasis",)
 FOLDS, MOST_FOLDS = 10, 50
 QUICK_PEOPLE, QUICK_FOLDS = 32, 2  # of a try that only shows that all works
 MANIFEST = "manifest.json"
 Say = Callable[[str], None]
 
 
-class Methods(NamedTuple):
-    """How a disease is calibrated and validated; results have the tables of `calibration.report.frames` as attributes.
-
-    calibrate: (say) or (people, say) to a calibration, whose `files` are by name what is kept of it, in bytes.
-    validate: (calibration, folds, say) to a validation.
-    """
-
-    calibrate: Callable[..., Any]
-    validate: Callable[..., Any]
-
-
-def methods(disease: str) -> Methods:
+def methods(disease: str) -> Calibrated:
     """Those of a disease of `CALIBRATED`."""
-    from ..calibration.psoriasis.results import calibration, validation
-
-    return {"psoriasis": Methods(calibration, validation)}[disease]
+    return CALIBRATED[disease]()
 
 
 def calibrate(disease: str, words: Sequence[str], quick: bool, say: Say) -> Iterator[str]:
@@ -62,13 +50,13 @@ def calibrate(disease: str, words: Sequence[str], quick: bool, say: Say) -> Iter
     """
     out = _asked(disease, words, "calibrations", {})["out"]
     with _claimed(out):
-        begun = time.perf_counter()
-        found = _calibrated(disease, quick, _timed(say))
-        frames, summary, files = _tables(found)
+        begun, how = time.perf_counter(), methods(disease)
+        found = _calibrated(how, quick, _timed(say))
+        frames, summary, files = _tables(found, how.told)
         settings = _settings(disease, quick)
         from .report.validation import build  # deferred: imports matplotlib
 
-        report = build.calibration(disease, frames, summary, settings).encode()
+        report = build.calibration(disease, frames, summary, how.told, settings).encode()
         _keep(out, files | dict(found.files) | {"calibration.html": report}, settings)
     yield f"{disease}: calibrated in {_minutes(begun)}; all of it was seen by the fit"
     yield from _warning(quick)
@@ -85,13 +73,13 @@ def validate(disease: str, words: Sequence[str], quick: bool, say: Say) -> Itera
     told = _asked(disease, words, "validations", {"folds": pairs.whole(2, MOST_FOLDS)})
     out, folds = told["out"], told.get("folds", QUICK_FOLDS if quick else FOLDS)
     with _claimed(out):
-        begun, timed = time.perf_counter(), _timed(say)
-        found = methods(disease).validate(_calibrated(disease, quick, timed), folds, timed)
-        frames, summary, files = _tables(found)
+        begun, timed, how = time.perf_counter(), _timed(say), methods(disease)
+        found = how.validate(_calibrated(how, quick, timed), folds, timed)
+        frames, summary, files = _tables(found, how.told)
         settings = _settings(disease, quick) | {"folds over trials": str(folds)}
         from .report.validation import build  # deferred: imports matplotlib
 
-        report = build.validation(disease, frames, summary, settings).encode()
+        report = build.validation(disease, frames, summary, how.told, settings).encode()
         _keep(out, files | {"validation.html": report}, settings)
     from .report.validation.tables import asked, measured
 
@@ -128,10 +116,10 @@ def _claimed(out: Path) -> Iterator[None]:
             raise Unfinished(f"{out}: stopped; nothing was kept") from None
 
 
-def _calibrated(disease: str, quick: bool, say: Say) -> Any:
+def _calibrated(how: Calibrated, quick: bool, say: Say) -> Any:
     """A calibration of full size, or a quick one."""
     size = {"people": QUICK_PEOPLE} if quick else {}
-    return methods(disease).calibrate(**size, say=say)
+    return how.calibrate(**size, say=say)
 
 
 def _timed(say: Say) -> Say:
@@ -155,15 +143,15 @@ def _minutes(begun: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
-def _tables(found: object) -> "tuple[dict[str, pd.DataFrame], Summary, dict[str, bytes]]":
+def _tables(found: object, told: "Told") -> "tuple[dict[str, pd.DataFrame], Summary, dict[str, bytes]]":
     """The tables of a result, the summary that they come to, and both as files."""
     from ..calibration.report.frames import take
     from ..calibration.report.summary import summary
 
     frames = take(found)
-    told = summary(frames)
+    scored = summary(frames, told)
     files = {f"frames/{name}.parquet": _parquet(frame) for name, frame in frames.items() if len(frame)}
-    return frames, told, files | {"summary.json": _text(told.numbers())}
+    return frames, scored, files | {"summary.json": _text(scored.numbers())}
 
 
 def _parquet(frame: "pd.DataFrame") -> bytes:

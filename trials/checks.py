@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from ..core.disease import Disease, Treatment
+from ..core.disease import Disease, Outcome, Treatment
 from ..core.diseases import DISEASES
 from ..population.eligibility import meets
 from ..population.messages import nearest
@@ -14,6 +14,7 @@ from .levels import categories
 from .places import quota_problems
 from .regimen import Course
 from .schedule import RATIO
+from .sides import LOCAL
 from .stages import responders
 from .statistics import analyses
 from .study import Criterion, Study
@@ -43,6 +44,8 @@ def problems(study: Study) -> list[str]:
     lacking = sorted(set(disease.attributes) - set(source.attributes))
     if lacking:
         return [f"population.source: {source.name} does not tell {', '.join(lacking)}, which {disease.name} needs"]
+    if study.trial.split and disease.sides is None:
+        return [f"trial.design: the model of {disease.name} does not tell the sides of a body apart; choose parallel"]
     return [
         *_arms(study, disease, source),
         *_model(study, disease),
@@ -50,6 +53,7 @@ def problems(study: Study) -> list[str]:
         *_population(study, disease, source),
         *_strata(study, source),
         *_rescue(study, disease),
+        *_sides(study, disease),
         *analyses.check(study, disease, source.attributes),
     ]
 
@@ -143,6 +147,48 @@ def _population(study: Study, disease: Disease, source: Source) -> Iterator[str]
     yield from quota_problems("population.target", population.target, source.attributes)
     for name, region in population.recruitment.regions.items() if population.recruitment else ():
         yield from _criteria(f"population.recruitment.regions.{name}.only", region.only, disease, source)
+
+
+def _sides(study: Study, disease: Disease) -> Iterator[str]:
+    """What cannot differ between the sides of a person, or not be measured of one."""
+    trial, sides = study.trial, disease.sides
+    if not trial.split or sides is None:
+        return
+    whole = {name: [c for c in arm.regimen if _acts_everywhere(c, disease)] for name, arm in trial.arms.items()}
+    (one, first), (other, second) = whole.items()
+    for name, course in [(one, c) for c in first if c not in second] + [(other, c) for c in second if c not in first]:
+        route = disease.treatments[course.treatment].route
+        yield (
+            f"trial.arms.{name}: {course.treatment} is {route} and acts on both sides: with design: split_body, "
+            "give it in the same way in both arms, or in none"
+        )
+    seen = {name: np.zeros(1) for name in sides.shares}
+    for name in dict.fromkeys((*trial.outcomes, *(analysis.outcome for analysis in trial.analyses.values()))):
+        if name in disease.outcomes and (lacking := _lacking(disease.outcomes[name], seen)):
+            yield (
+                f"trial.outcomes: {name} needs {lacking}, which is of the person and not of one side; "
+                f"what is measured of {sides.about}: {', '.join(sides.shares)}"
+            )
+    for name in trial.each_side:
+        if name not in sides.shares or disease.endpoints[name].detail:
+            known = [e for e in sides.shares if not disease.endpoints[e].detail]
+            yield f"trial.each_side.{name}: no measurement of {sides.about} at screening; {nearest(name, known)}"
+
+
+def _acts_everywhere(course: Course, disease: Disease) -> bool:
+    treatment = disease.treatments.get(course.treatment)
+    return treatment is not None and treatment.route not in LOCAL
+
+
+def _lacking(outcome: Outcome, seen: Mapping[str, np.ndarray]) -> str:
+    """An endpoint that an outcome needs and that is not among those seen; empty if there is none."""
+    try:
+        outcome.derive(seen, seen)
+        if outcome.of is not None:
+            outcome.of(seen)
+    except KeyError as error:
+        return str(error.args[0])
+    return ""
 
 
 def _strata(study: Study, source: Source) -> Iterator[str]:

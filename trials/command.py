@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from ..calibration.diseases import CALIBRATED
+
 DONE, OURS, INPUT, CHECK = 0, 1, 2, 3
 
 app = typer.Typer(
@@ -141,7 +143,7 @@ def list_(
             print(line)
 
 
-Disease = Annotated[str, typer.Argument(metavar="DISEASE", help="psoriasis")]
+Disease = Annotated[str, typer.Argument(metavar="DISEASE", help=" or ".join(CALIBRATED))]
 Quick = Annotated[bool, typer.Option("--quick", help="a try with few twins that only shows that all works")]
 
 

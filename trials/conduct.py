@@ -17,10 +17,11 @@ from ..core.diseases import DISEASES
 from ..core.engine.course import Body, Grid, advance, at_rest
 from ..core.keys import normals, people, stream, uniforms
 from ..population.sample import POPULATIONS, sample
-from . import harms
+from . import harms, sides
 from .dosing import Doses, due, taken_daily
 from .harms import Harms
 from .regimen import DAYS
+from .sides import Local
 from .stages import Place, Stages, entered, move, plan_of
 
 REASONS = ("", "adverse event", "lack of efficacy", "other")
@@ -48,8 +49,9 @@ class Protocol(NamedTuple):
 
     days: of visits, (visits,). first: the break at each visit, then that of the last again, (visits + 1,).
     dose_days: whole days of the breaks, (breaks,). doses: of every plan. drugs: treatment numbers, (arms, slots).
-    saturable: drugs whose elimination saturates, (arms, slots). Where there is no such drug and no arm has stages,
-    these are None, and the kernel is compiled without them.
+    saturable: drugs whose elimination saturates, (arms, slots). local: where they act, in a split-body trial. Where
+    there is no such drug, no arm has stages or the trial is parallel, these are None, and the kernel is compiled
+    without them.
     """
 
     days: Array
@@ -61,6 +63,7 @@ class Protocol(NamedTuple):
     stages: Stages | None
     grid: Grid
     rules: Rules
+    local: Local | None = None
 
 
 class Status(NamedTuple):
@@ -84,7 +87,7 @@ class Status(NamedTuple):
 
 class Record(NamedTuple):
     """What a shard yields. twins: attributes, (people,). visits: endpoints (NaN unless seen) and flags,
-    (visits, people)."""
+    (visits, people). Of a split-body trial, visits are (visits, sides, people) and status is (sides, people)."""
 
     twins: dict[str, Array]
     visits: dict[str, Array]
@@ -92,15 +95,21 @@ class Record(NamedTuple):
 
 
 @cache
-def kernel(disease: str, source: str, details: bool = False):
+def kernel(disease: str, source: str, details: bool = False, split: bool = False):
     """The compiled simulation `(key, ids, arms, protocol, theta) -> Record` of a disease and a population."""
-    return jax.jit(partial(simulate, disease, source, details))
+    return jax.jit(partial(simulate, disease, source, details, split))
 
 
 @cache
 def screening(disease: str, source: str):
     """The compiled screening `(key, ids, theta) -> attributes and screening endpoints`."""
     return jax.jit(partial(screen, disease, source))
+
+
+@cache
+def screening_of_sides(disease: str, source: str):
+    """The compiled screening `(key, ids, theta) -> attributes, endpoints of the person, endpoints by side`."""
+    return jax.jit(partial(screen_sides, disease, source))
 
 
 def screen(
@@ -114,10 +123,30 @@ def screen(
     return twins, told.observe(at, person, told.start(person), jnp.asarray(0.0), False)
 
 
+def screen_sides(
+    disease: str, source: str, key: Array, ids: Array, theta: dict[str, Array]
+) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+    """The same of a split-body trial, with what is read of each side, (sides, people).
+
+    What is counted is the sum of both sides; what is graded is graded of the whole person.
+    """
+    told, twins, keys = DISEASES[disease], twins_of(source, key, ids), sides.twice(keys_of(key, ids))
+    nobody = jnp.zeros((0, keys.shape[0]), dtype="int64")
+    whole = told.individual(keys, sides.twice(twins), nobody, theta)
+    own, side = sides.of_people(told, keys, whole, theta)
+    at, of_side = (jax.vmap(lambda k: stream(k, "screening"))(k) for k in (keys, own))
+    begin = jnp.asarray(0.0)
+    measured = sides.apart(told.observe(at, whole, told.start(whole), begin, False))
+    each = sides.apart(sides.read(told, of_side, whole, side, told.start(side), begin, False))
+    counted = {name: each[name].sum(0) for name in sides.counted(told) if name in each}
+    return twins, {name: values[0] for name, values in measured.items()} | counted, each
+
+
 def simulate(
     disease: str,
     source: str,
     details: bool,
+    split: bool,
     key: Array,
     ids: Array,
     arms: Array,
@@ -127,21 +156,35 @@ def simulate(
     """Follow twins through the arms they were randomised to.
 
     Args:
-      details: record the endpoints that are details too.
-      key: of the study. ids: twin numbers, (people,). arms: arm numbers, (people,). theta: parameter numbers.
+      details: record the endpoints that are details too. split: both sides of each twin are followed.
+      key: of the study. ids: twin numbers, (people,). theta: parameter numbers.
+      arms: arm numbers, (people,); of the left sides in a split-body trial, whose right sides get the other arm.
     """
     told, twins, keys = DISEASES[disease], twins_of(source, key, ids), keys_of(key, ids)
-    person = told.individual(keys, twins, protocol.drugs[arms].T, theta)
+    people_ = twins
+    if split:
+        twins, keys, arms = sides.twice(twins), sides.twice(keys), jnp.concatenate([arms, 1 - arms])
+    whole = person = told.individual(keys, twins, protocol.drugs[arms].T, theta)
+    own = keys
+    if split:
+        own, person = sides.of_people(told, keys, whole, theta)
     begin = told.start(person)
     rules = protocol.rules
     habit = jax.scipy.special.logit(rules.adherence) + rules.adherence_spread * normals(keys, "adherence")
     adherence = jax.nn.sigmoid(habit)
-    baseline = told.observe(_visit(keys, 0), person, begin, protocol.days[0], details)
+
+    def look(number: Array | int, state: tuple[Array, ...], day: Array) -> dict[str, Array]:
+        at = _visit(own, number)
+        if split:
+            return sides.read(told, at, whole, person, state, day, details)
+        return told.observe(at, person, state, day, details)
+
+    baseline = look(0, begin, protocol.days[0])
 
     def visit(carry: tuple[Body, Status], number: Array) -> tuple[tuple[Body, Status], dict[str, Array]]:
         body, status = carry
         here = _visit(keys, number)
-        measured = told.observe(here, person, body.state, protocol.days[number], details)
+        measured = look(number, body.state, protocol.days[number])
         seen, after = decide(told, here, measured, baseline, status, number, protocol)
         readings = {name: jnp.where(seen, value, jnp.nan) for name, value in measured.items()}
         flags = {"seen": seen, "on_treatment": status.on_treatment, "rescued": status.rescued}
@@ -155,23 +198,26 @@ def simulate(
         plan = plan_of(protocol.stages, arms, after.place)
 
         def between(b: Array, carry: tuple[Body, Status]) -> tuple[Body, Status]:
-            return treat(told, twins, keys, person, plan, adherence, *carry, protocol, b)
+            return treat(told, twins, keys, own, person, plan, adherence, *carry, protocol, b)
 
         first, last = protocol.first[number], protocol.first[number + 1]
         return lax.fori_loop(first, last, between, (body, after)), readings | flags
 
     slots = protocol.drugs.shape[1]
-    none = jnp.zeros((slots, ids.shape[0]), dtype=bool)
-    status = _enrolled(ids, protocol.stages, harms.unharmed(keys, told.adverse(person, none)))
+    none = jnp.zeros((slots, arms.shape[0]), dtype=bool)
+    status = _enrolled(arms, protocol.stages, harms.unharmed(keys, told.adverse(person, none)))
     start = (at_rest(begin, slots + len(told.disturb(keys, person, protocol.days[0]))), status)
     (_, status), visits = lax.scan(visit, start, jnp.arange(protocol.days.shape[0]))
-    return Record(twins, visits, status)
+    if split:
+        visits, status = sides.apart(visits), sides.apart(status)
+    return Record(people_, visits, status)
 
 
 def treat(
     told: Disease,
     twins: dict[str, Array],
     keys: Array,
+    own: Array,
     person: Any,
     plan: Array,
     adherence: Array,
@@ -182,26 +228,35 @@ def treat(
 ) -> tuple[Body, Status]:
     """From a break to the next: what is due, what is taken of it, how the body responds, what harm comes of it."""
     treated = status.on_treatment & status.in_study
-    if told.willing is not None:
-        adherence = adherence * told.willing(person, body.state)
+    day = protocol.dose_days[b]
+    willing = jnp.ones_like(adherence) if told.willing is None else told.willing(person, body.state)
+    if protocol.local is None:
+        chance = (adherence * willing)[None, :]
+        taken = uniforms(keys, "dose", day)[None, :] < chance
+    else:
+        chance, taken = sides.taking(protocol.local, plan, keys, own, adherence, willing, day)
     amounts = jnp.where(treated[None, :], due(protocol.doses, twins, plan, b), 0.0)
-    taken = uniforms(keys, "dose", protocol.dose_days[b]) < adherence
-    planned = (amounts > 0).any(0)
-    every, had = planned.astype("int64"), (planned & taken).astype("int64")
-    daily = taken_daily(protocol.doses, twins, plan, jnp.where(treated, adherence, 0.0), b)
-    days = protocol.dose_days[b + 1] - protocol.dose_days[b]
+    planned = amounts > 0
+    every, had = planned.any(0).astype("int64"), (planned & taken).any(0).astype("int64")
+    daily = taken_daily(protocol.doses, twins, plan, jnp.where(treated[None, :], chance, 0.0), b)
+    days = protocol.dose_days[b + 1] - day
     if protocol.doses.daily is not None:
         often = jnp.where(treated, protocol.doses.daily.times[b][plan], 0.0) * days.astype("float64")
-        whole = jnp.floor(often * adherence + uniforms(keys, "intake", protocol.dose_days[b]))
+        share = chance[0] if protocol.local is None else sides.mean(chance, protocol.doses.daily.rates[b][plan].T > 0)
+        whole = jnp.floor(often * share + uniforms(own, "intake", day))
         every, had = every + often.astype("int64"), had + whole.astype("int64")
-    given = tuple(jnp.where(taken[None, :], amounts, 0.0))
+    given = tuple(jnp.where(taken, amounts, 0.0))
     topical = status.rescued.astype("float64")
     body = onward(told, keys, person, topical, body, given, daily, protocol, b)
     using = protocol.doses.in_use[b][plan].T & treated[None, :]
+    if protocol.local is None:
+        hazards = told.adverse(person, using)
+    else:
+        hazards = sides.hazards(told, person, using, protocol.local.acts[plan].T)
     return body, status._replace(
         doses_planned=status.doses_planned + every,
         doses_taken=status.doses_taken + had,
-        harms=harms.after(status.harms, told.adverse(person, using), status.in_study, protocol.dose_days[b], days),
+        harms=harms.after(status.harms, hazards, status.in_study, day, days),
     )
 
 
@@ -274,8 +329,10 @@ def decide(
     )
 
 
-def parameters_of(disease: Disease, draw: int | None = None) -> dict[str, Array]:
+def parameters_of(disease: Disease, draw: int | None = None, split: bool = False) -> dict[str, Array]:
     """The numbers of the disease's tables, as the simulation takes them; those of a `draw` of their uncertainty.
+
+    split: with those that a split-body trial needs.
 
     Raises:
       ValueError: the disease has no draws, or its draws name what is not in its tables.
@@ -289,6 +346,8 @@ def parameters_of(disease: Disease, draw: int | None = None) -> dict[str, Array]
         if strange:
             raise ValueError(f"{disease.name} draws {strange[0]!r}, which is not in its tables")
         numbers = {**numbers, **drawn}
+    if split and disease.sides is not None:
+        numbers = {**numbers, **disease.sides.parameters.numbers()}
     return {name: jnp.asarray(number, dtype="float64") for name, number in numbers.items()}
 
 

@@ -67,10 +67,14 @@ def due(doses: Doses, twins: dict[str, Array], plan: Array, break_: Array) -> Ar
 def taken_daily(
     doses: Doses, twins: dict[str, Array], plan: Array, adherence: Array, break_: Array
 ) -> tuple[Array, ...] | None:
-    """Amounts a day that reach people who take this share of them, one (people,) a slot; None if there are none."""
+    """Amounts a day that reach people who take this share of them, one (people,) a slot; None if there are none.
+
+    Args:
+      adherence: (slots, people), or (1, people) for all slots.
+    """
     if doses.daily is None:
         return None
-    return tuple(_amounts(doses.daily.rates, doses.daily.scaled, twins, plan, break_) * adherence[None, :])
+    return tuple(_amounts(doses.daily.rates, doses.daily.scaled, twins, plan, break_) * adherence)
 
 
 def _amounts(same: Array, scaled: Scaled | None, twins: dict[str, Array], plan: Array, break_: Array) -> Array:

@@ -18,13 +18,13 @@ from ..core.keys import stream
 from ..population.attributes import Attribute
 from ..population.eligibility import meets
 from ..population.sample import POPULATIONS, Source
-from .conduct import parameters_of, screening
+from .conduct import parameters_of, screening, screening_of_sides
 from .errors import BadInput
 from .levels import categories
 from .places import fill
 from .recruitment import TABLE, Column
 from .selection import Pilot, choose, starved, too_few
-from .study import Stratum, Study
+from .study import Stratum, Study, Trial
 
 CHUNK = 4096  # candidates screened at once
 PATIENCE = 200_000  # candidates among whom at least one in RAREST must be eligible
@@ -74,7 +74,7 @@ def enrol(study: Study, disease: Disease, key: Array, progress: Callable[[int], 
     cells: list[np.ndarray] = []
     watched: dict[str, list[np.ndarray]] = {name: [] for name in selection.watched}
     excluded: dict[str, int] = {}
-    passed = dict.fromkeys(study.trial.eligibility, 0)
+    passed = dict.fromkeys((*study.trial.eligibility, *map(on_each_side, study.trial.each_side)), 0)
     screened = have = eligible = entered = 0
     while have < wanted:
         ids, twins, columns, masks = look(screened)
@@ -111,16 +111,31 @@ def enrol(study: Study, disease: Disease, key: Array, progress: Callable[[int], 
 
 def _screening(study: Study, disease: Disease, source: Source, key: Array) -> Callable[[int], Screened]:
     """Screens CHUNK candidates from a number on."""
-    levels, theta = categories(source.attributes), parameters_of(disease, study.model.draw)
-    examine = screening(disease.name, source.name)
+    trial = study.trial
+    levels, theta = categories(source.attributes), parameters_of(disease, study.model.draw, trial.split)
+    examine = (screening_of_sides if trial.split else screening)(disease.name, source.name)
 
     def look(start: int) -> Screened:
         ids = np.arange(start, start + CHUNK)
-        twins, measured = jax.tree.map(np.asarray, examine(key, jnp.asarray(ids), theta))
+        twins, measured, *sides = jax.tree.map(np.asarray, examine(key, jnp.asarray(ids), theta))
         columns = twins | measured
-        return Screened(ids, twins, columns, meets(study.trial.eligibility, columns, levels))
+        masks = meets(trial.eligibility, columns, levels)
+        for of_side in sides:
+            masks |= _of_each(trial, of_side)
+        return Screened(ids, twins, columns, masks)
 
     return look
+
+
+def on_each_side(criterion: str) -> str:
+    """What a criterion that both sides must meet is called."""
+    return f"each_side.{criterion}"
+
+
+def _of_each(trial: Trial, measured: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Whose sides both meet each criterion; measured: of the sides, (2, twins)."""
+    found = [meets(trial.each_side, {name: values[side] for name, values in measured.items()}, {}) for side in (0, 1)]
+    return {on_each_side(name): found[0][name] & found[1][name] for name in trial.each_side}
 
 
 def _pilot(study: Study, look: Callable[[int], Screened]) -> Pilot:

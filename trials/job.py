@@ -43,18 +43,20 @@ def describe(task: Job) -> Iterator[str]:
 
     study, trial = task.study(), task.trial
     disease = DISEASES[trial.disease]
-    twins, visits = study.population.size, len(trial.visits)
+    twins, visits, sides = study.population.size, len(trial.visits), 2 if trial.split else 1
     yield f"{trial.title}"
     yield f"study {study.fingerprint()[:12]}, seed {study.seed}, population {study.population.source}"
     yield from _chosen(study)
+    if trial.split:
+        yield "  each twin has both arms, one on each side of the body"
     total = sum(trial.randomisation.allocation.values())
     for name, arm in trial.arms.items():
-        share = trial.randomisation.allocation[name] / total
+        share = 1.0 if trial.split else trial.randomisation.allocation[name] / total
         yield f"  arm {name}: about {twins * share:,.0f} twins; {regimen(arm, disease.untreated)}"
     yield f"  {visits} visits to week {trial.visits[-1]}, {len(trial.analyses)} analyses"
     steps = mesh(trial, 1.0).steps
     yield f"  {twins:,} twins in {-(-twins // SIZE):,} shards of {SIZE}; about {steps:,} time steps"
-    yield f"  about {twins * (visits * BYTES_A_VISIT + BYTES_A_TWIN) / 1e6:,.1f} MB on disk"
+    yield f"  about {twins * (sides * visits * BYTES_A_VISIT + BYTES_A_TWIN) / 1e6:,.1f} MB on disk"
     yield f"  {task.cluster.kind} executor; folder {destination(task)}"
 
 

@@ -135,7 +135,7 @@ def _follow(
 
         def between(b: Array, body: Body) -> Body:
             doses = tuple(due(protocol.doses, twins, plan, b))
-            daily = taken_daily(protocol.doses, twins, plan, every, b)
+            daily = taken_daily(protocol.doses, twins, plan, every[None, :], b)
             return onward(disease, keys, person, no_topical, body, doses, daily, protocol, b)
 
         after = lax.fori_loop(protocol.first[number], protocol.first[number + 1], between, before)

@@ -157,7 +157,7 @@ def _manifest(study: Study, disease: Disease, planned: Plan) -> dict[str, Any]:
         "platform": {k: v for k, v in described.items() if k != "versions"},
         "plan": {
             "twins": len(people.ids),
-            "arms": {name: int(n) for name, n in zip(study.trial.arms, np.bincount(people.arms), strict=False)},
+            "arms": _sizes(study, people),
             "shards": planned.pieces,
             "shard_size": SIZE,
             "mesh": {"steps": accuracy.steps, "scale": accuracy.scale, "error": accuracy.error},
@@ -173,6 +173,13 @@ def _manifest(study: Study, disease: Disease, planned: Plan) -> dict[str, Any]:
             "measure": numerics.measure(study, disease),
         },
     }
+
+
+def _sizes(study: Study, people: Enrolment) -> dict[str, int]:
+    """Twins of each arm; in a split-body trial all have both."""
+    if study.trial.split:
+        return dict.fromkeys(study.trial.arms, len(people.ids))
+    return {name: int(n) for name, n in zip(study.trial.arms, np.bincount(people.arms), strict=False)}
 
 
 def _files(folder: Path) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from ..core.engine.mesh import Mesh, graded
 from .conduct import Protocol, Rules
 from .dosing import Daily, Doses, Scaled
 from .regimen import ALONE, DAYS, Arm, Course, Move, Part
+from .sides import local
 from .stages import NO_OUTCOME, Stages, responders
 from .study import Conduct, Study, Trial
 
@@ -113,6 +114,7 @@ def protocol(study: Study, disease: Disease, mesh: Mesh) -> Protocol:
         stages=stages(trial, disease, follow),
         grid=on_device(mesh.times, mesh.begins),
         rules=rules(trial.conduct),
+        local=local(disease, drugs, width) if trial.split else None,
     )
 
 

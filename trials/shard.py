@@ -24,10 +24,11 @@ from ..core.keys import root
 from ..population.attributes import Attribute
 from ..population.sample import POPULATIONS
 from .conduct import NEVER, REASONS, Protocol, Record, kernel, parameters_of
-from .events import ADVERSE, LEFT, MOVED, RESCUED, STOPPED
+from .events import ADVERSE, BOTH_SIDES, LEFT, MOVED, RESCUED, STOPPED
 from .recruitment import Column
 from .regimen import DAYS
 from .schedule import mesh, protocol
+from .sides import NAMES
 from .study import Study, canonical
 
 _ONE_AT_A_TIME = threading.Lock()  # threads that need the same program wait for the first to compile it
@@ -80,12 +81,19 @@ def simulate(job: Job, shard: Shard) -> tuple[dict[str, pa.Table], float]:
     seconds = time.perf_counter() - start
     record = jax.tree.map(lambda values: values[..., :n], record)
     disease, source = DISEASES[study.trial.disease], POPULATIONS[study.population.source]
-    arms = pa.array(list(study.trial.arms)).take(pa.array(shard.arms))
+    names = np.array(list(study.trial.arms))
     weeks = np.array(study.trial.visits, dtype=np.int16)
+    given = names[shard.arms[:, None]]
+    if study.trial.split:
+        given = names[np.stack([shard.arms, 1 - shard.arms], axis=1)]
+        of_person = record._replace(status=jax.tree.map(lambda values: values[0], record.status))
+        events = _events(of_person, shard.ids, np.full(n, BOTH_SIDES), weeks, [])
+    else:
+        events = _events(record, shard.ids, given[:, 0], weeks, _moves(record, shard.arms, study))
     tables = {
-        "twins": _twins(record, shard, arms, job.labels, source.attributes),
-        "observations": _observations(record, shard.ids, arms, weeks, disease, _stages(record, shard.arms, study)),
-        "events": _events(record, shard.ids, arms, weeks, _moves(record, shard.arms, study)),
+        "twins": _twins(record, shard, given, job.labels, source.attributes),
+        "observations": _observations(record, shard.ids, given, weeks, disease, _stages(record, shard.arms, study)),
+        "events": events,
     }
     return tables, seconds
 
@@ -118,7 +126,7 @@ def _compiled(study: str, nodes: int) -> Compiled:
     trial = trial._replace(grid=trial.grid._replace(times=jnp.zeros(nodes)))
     some = jnp.zeros(SIZE, dtype="int64")
     return (
-        kernel(plan.trial.disease, plan.population.source, plan.trial.details)
+        kernel(plan.trial.disease, plan.population.source, plan.trial.details, plan.trial.split)
         .lower(key, some, some, trial, theta)
         .compile()
     )
@@ -127,7 +135,7 @@ def _compiled(study: str, nodes: int) -> Compiled:
 def _inputs(study: Study, scale: float) -> tuple[Array, Protocol, dict[str, Array]]:
     disease = DISEASES[study.trial.disease]
     trial = protocol(study, disease, mesh(study.trial, scale))
-    return root(study.seed), trial, parameters_of(disease, study.model.draw)
+    return root(study.seed), trial, parameters_of(disease, study.model.draw, study.trial.split)
 
 
 def encode(table: pa.Table) -> bytes:
@@ -147,11 +155,15 @@ def _table(fields: list[tuple[pa.Field, pa.Array]]) -> pa.Table:
 
 
 def _twins(
-    record: Record, shard: Shard, arms: pa.Array, labels: tuple[str, ...], known: Mapping[str, Attribute]
+    record: Record, shard: Shard, given: np.ndarray, labels: tuple[str, ...], known: Mapping[str, Attribute]
 ) -> pa.Table:
+    """One row a twin; given: names of arms, (twins, 1), or of those of its two sides, (twins, 2)."""
+    columns = [("arm", "randomised arm")]
+    if given.shape[1] > 1:
+        columns = [(f"{side}_arm", f"randomised arm of the {side} side") for side in NAMES]
     fields = [
         _field("twin", pa.array(shard.ids), "", "number of the twin in its population"),
-        _field("arm", arms, "", "randomised arm"),
+        *(_field(name, pa.array(given[:, i]), "", about) for i, (name, about) in enumerate(columns)),
         _field("stratum", pa.array(labels).take(pa.array(shard.strata)), "", "stratum of the randomisation"),
     ]
     for name, attribute in known.items():
@@ -159,11 +171,11 @@ def _twins(
         if attribute.kind == "category":
             values = pa.array(attribute.levels).take(values)
         fields.append(_field(name, values, attribute.unit, attribute.about))
-    status = record.status
-    fields += [
-        _field("doses_planned", pa.array(status.doses_planned), "doses", "doses due while on treatment"),
-        _field("doses_taken", pa.array(status.doses_taken), "doses", "doses taken"),
-    ]
+    for name, about in (("doses_planned", "doses due while on treatment"), ("doses_taken", "doses taken")):
+        values = np.asarray(getattr(record.status, name)).reshape(given.shape[1], -1)
+        for i, (arm, _) in enumerate(columns):
+            head, tail = ("", "") if arm == "arm" else (f"{NAMES[i]}_", f", {NAMES[i]} side")
+            fields.append(_field(f"{head}{name}", pa.array(values[i]), "doses", f"{about}{tail}"))
     for name, column in shard.added.items():
         values = pa.array(column.values)
         if column.levels:
@@ -199,17 +211,20 @@ def _moves(record: Record, arms: np.ndarray, study: Study) -> list[tuple[int, in
 
 
 def _observations(
-    record: Record, ids: np.ndarray, arms: pa.Array, weeks: np.ndarray, disease: Disease, stages: pa.Array | None
+    record: Record, ids: np.ndarray, given: np.ndarray, weeks: np.ndarray, disease: Disease, stages: pa.Array | None
 ) -> pa.Table:
-    """One row a twin and planned visit, twins in order; what was not seen is null."""
-    visits, n = len(weeks), len(ids)
+    """One row a twin, side where there are two, and planned visit, twins in order; what was not seen is null."""
+    visits, (n, sides) = len(weeks), given.shape
     seen = record.visits["seen"].T.ravel()
     fields = [
-        _field("twin", pa.array(np.repeat(ids, visits)), "", "number of the twin in its population"),
-        _field("arm", arms.take(pa.array(np.repeat(np.arange(n), visits))), "", "randomised arm"),
-        _field("week", pa.array(np.tile(weeks, n)), "week", "planned visit, from the first dose"),
+        _field("twin", pa.array(np.repeat(ids, visits * sides)), "", "number of the twin in its population"),
+        _field("arm", pa.array(np.repeat(given.ravel(), visits)), "", "randomised arm"),
+        _field("week", pa.array(np.tile(weeks, n * sides)), "week", "planned visit, from the first dose"),
         _field("seen", pa.array(seen), "", "the visit took place"),
     ]
+    if sides > 1:
+        side = pa.array(np.tile(np.repeat(NAMES, visits), n))
+        fields.insert(1, _field("side", side, "", "side of the body that was looked at"))
     recorded = {name: endpoint for name, endpoint in disease.endpoints.items() if name in record.visits}
     for name, endpoint in recorded.items():
         values = pa.array(record.visits[name].T.ravel(), mask=~seen)
@@ -222,7 +237,7 @@ def _observations(
 
 
 def _events(
-    record: Record, ids: np.ndarray, arms: pa.Array, weeks: np.ndarray, moves: list[tuple[int, int, str, str]]
+    record: Record, ids: np.ndarray, arms: np.ndarray, weeks: np.ndarray, moves: list[tuple[int, int, str, str]]
 ) -> pa.Table:
     """One row an event, in the order of twins: intercurrent ones, moves to another stage, adverse events."""
     status = record.status
@@ -248,7 +263,7 @@ def _events(
     return _table(
         [
             _field("twin", pa.array(ids).take(who), "", "number of the twin in its population"),
-            _field("arm", arms.take(who), "", "randomised arm"),
+            _field("arm", pa.array(arms).take(who), "", "randomised arm"),
             _field("week", pa.array([row[1] for row in rows], type=pa.int16()), "week", "visit or week of the event"),
             _field("event", pa.array([row[3] for row in rows], type=pa.string()), "", "what happened"),
             _field("reason", pa.array([row[4] for row in rows], type=pa.string()), "", "why"),

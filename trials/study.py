@@ -98,6 +98,7 @@ class Conduct(Frozen):
 class Analysis(Frozen):
     """One comparison of two arms.
 
+    `paired_t` and `mcnemar` compare the two sides of the same twins (design `split_body`), all others different twins.
     `intercurrent`: `composite` counts stopping, rescue or a missing value as non-response;
     `treatment_policy` takes what was observed, whatever happened; `while_on_treatment` what was observed before.
     """
@@ -106,7 +107,7 @@ class Analysis(Frozen):
     week: Week
     arm: Name
     comparator: Name
-    method: Literal["newcombe", "cochran_mantel_haenszel", "logistic", "ancova"]
+    method: Literal["newcombe", "cochran_mantel_haenszel", "logistic", "ancova", "paired_t", "mcnemar"]
     covariates: tuple[Name, ...] = ()
     intercurrent: Literal["composite", "treatment_policy", "while_on_treatment"] = "composite"
     role: Literal["primary", "secondary", "exploratory"] = "exploratory"
@@ -116,6 +117,10 @@ class Analysis(Frozen):
 class Trial(Frozen):
     """The protocol.
 
+    design: in a `parallel` trial each twin is given one arm; in a `split_body` trial both of its two arms at once, one
+      on each side of the body, which are randomised: what happens to the person (leaving, missed visits) happens to
+      both sides, and what acts on the whole body must be the same in both arms.
+    each_side: of a split_body trial, what both sides must meet at screening, by what is measured of a side.
     details: record what measurements are made of, too, such as the signs and areas of PASI by region, or the
       lesions of each kind.
     """
@@ -123,9 +128,11 @@ class Trial(Frozen):
     title: str
     question: str
     disease: Name
+    design: Literal["parallel", "split_body"] = "parallel"
     arms: dict[Name, Arm] = Field(min_length=1)
     visits: tuple[Week, ...] = Field(min_length=2)
     eligibility: dict[Name, Criterion]
+    each_side: dict[Name, Criterion] = Field(default={})
     randomisation: Randomisation
     conduct: Conduct
     outcomes: tuple[Name, ...] = Field(min_length=1)
@@ -164,7 +171,16 @@ class Trial(Frozen):
                 raise ValueError(f"analyses.{name}: week {analysis.week} is not a visit after baseline")
         for name, arm in self.arms.items():
             _fits(name, arm, self.visits)
+        if self.split:
+            _two_sides(self)
+        elif self.each_side:
+            raise ValueError("'each_side' asks for sides of the body: it belongs to design: split_body")
         return self
+
+    @property
+    def split(self) -> bool:
+        """Whether each twin is given both arms, one on each side."""
+        return self.design == "split_body"
 
 
 class Region(Frozen):
@@ -267,6 +283,29 @@ def _fits(name: str, arm: Arm, visits: tuple[int, ...]) -> None:
             raise ValueError(f"{where}: at: week {rule.at} is not a visit after baseline")
         if rule.after is not None and rule.after >= last:
             raise ValueError(f"{where}: after: there is no visit later than week {rule.after}")
+
+
+def _two_sides(trial: Trial) -> None:
+    """Raises a ValueError unless a split-body trial asks only for what can be done to two sides of one person."""
+    if len(trial.arms) != 2:
+        raise ValueError(f"design: split_body needs two arms, one for each side; there are {len(trial.arms)}")
+    shares = trial.randomisation.allocation
+    if len(set(shares.values())) > 1:
+        told = ", ".join(f"{name} {share}" for name, share in shares.items())
+        raise ValueError(
+            f"randomisation.allocation ({told}): with design: split_body every twin has both arms, and which side is "
+            "left is randomised evenly; give both the same number"
+        )
+    for name, arm in trial.arms.items():
+        if arm.stages:
+            raise ValueError(f"arms.{name}.stages: with design: split_body a side keeps its regimen; give 'regimen'")
+    if trial.conduct.rescue is not None:
+        raise ValueError("conduct.rescue: with design: split_body there is no rescue of a side; leave it out")
+    if trial.conduct.discontinuation.lack_of_efficacy > 0:
+        raise ValueError(
+            "conduct.discontinuation.lack_of_efficacy: with design: split_body a side that fails does not make its "
+            "twin stop; set it to 0"
+        )
 
 
 def _names(names: Any) -> str:

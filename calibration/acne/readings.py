@@ -95,7 +95,8 @@ def graded(worst: Array, now: Today, theta: Theta) -> Array:
     spread = jnp.broadcast_to(jnp.asarray(chances), (1, 1, 1, GRADER))
     begun = reading.grader(spread, entered, severe[None, :, :, None], theta)
     left = reading.severity(_counts(now.inflammatory, now.noninflammatory, now.nodules, 2), after, theta)
-    below = expit((reading.cuts(theta)[worst][:, None, None, None] - left[None]) / scale)
+    anchor = reading.anchor(reading.typical(theta)[:, None, None], severe[None], theta)
+    below = expit((reading.cuts(theta)[worst][:, None, None, None] - left[None] - anchor[..., None]) / scale)
     limit = ndtri(jnp.clip(below, 1e-15, 1 - 1e-15))[..., None]
     reached = ndtr((limit - shared * begun[:, :, :, None, :]) / jnp.sqrt(1 - shared * shared)) @ jnp.asarray(odds)
     return jnp.einsum("gpse,pse,pg->", reached, weight, first.grades)

@@ -19,15 +19,16 @@ from ..climb import scattered
 from ..scale import Vector
 from . import readings
 from .cohort import GRADES, KINDS, SLOTS, Admitted, admitted
-from .evidence.arms import Arm, Readout, Trial
+from .evidence.arms import SCALES, Arm, Readout, Trial
 from .exposure import Steps, fine, steps
 from .readings import COUNTED, GRADED, HALVES, SCORES, Entrants, Today
 from .simulate import Arms, Seen, course, gather
 
-EFFECTS = (
-    "vehicle",
-    "rater",
-)  # what each trial adds: to the effect of a vehicle (log-odds), to the cuts between grades
+EFFECTS = (  # what each trial adds
+    "vehicle",  # to the effect of a vehicle (log-odds)
+    "comedones",  # to that on how fast comedones resolve (logarithm)
+    "rater",  # to the cuts between grades
+)
 STEP = 1e-5  # of central differences, on the scale of the vector
 HORIZONS = (12, 26, 58)  # weeks; beyond the second all is followed day by day, as there are few such arms
 SIZE = 256  # people an arm
@@ -74,11 +75,13 @@ class Rows(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Arms followed together. trial: their trials' numbers. rows: by kind of reading."""
+    """Arms followed together. trial: their trials' numbers. scale: number of the grading of each trial there is, of
+    SCALES. rows: by kind of reading."""
 
     arms: Arms
     first: Entrants
     trial: Array
+    scale: Array
     rows: dict[str, Rows]
 
 
@@ -127,7 +130,8 @@ class Table:
     def belongs(self) -> dict[str, np.ndarray]:
         """Of each of EFFECTS: the trial whose effect moves a number, (entries,), -1 for none."""
         of_trial = np.array([e.place for e in self.entries])
-        return {"vehicle": of_trial, "rater": np.where([e.outcome in GRADED for e in self.entries], of_trial, -1)}
+        everywhere = {"vehicle": of_trial, "comedones": of_trial}
+        return everywhere | {"rater": np.where([e.outcome in GRADED for e in self.entries], of_trial, -1)}
 
     @cached_property
     def touched(self) -> np.ndarray:
@@ -198,6 +202,7 @@ def build(trials: Sequence[Trial], vector: Vector, fixed: dict[str, Array], size
                 weeks = next(w for w in HORIZONS if w >= max(r.week for r in found))
                 often = fine(arm.courses) or weeks > HORIZONS[1]
                 asked.setdefault((weeks, len(arm.treatments), often), []).append((number, trial, arm, found))
+    scale = jnp.asarray(np.array([SCALES.index(trial.scale) for trial in trials]))
     entries: list[Entry] = []
     groups = []
     for (weeks, _, often), members in sorted(asked.items(), key=lambda item: item[0]):
@@ -207,7 +212,7 @@ def build(trials: Sequence[Trial], vector: Vector, fixed: dict[str, Array], size
         entries += told
         arms = gather([(arm, one) for (_, _, arm, _), one in zip(members, people, strict=True)], shape.steps, fixed)
         trial = jnp.asarray(np.array([number for number, *_ in members]))
-        groups.append((shape, Group(arms, readings.entrants(people), trial, rows)))
+        groups.append((shape, Group(arms, readings.entrants(people), trial, scale, rows)))
     return Table(tuple(entries), tuple(trial.key for trial in trials), vector, fixed, tuple(groups))
 
 
@@ -268,8 +273,9 @@ def _needs(
 def _read(shape: Shape, group: Group, fixed: dict[str, Array], vector: Array, effects: Array) -> Array:
     """All numbers of a group."""
     theta = fixed | shape.vector.numbers(vector)
-    vehicles, raters = effects.reshape(len(EFFECTS), -1)
-    seen = course(group.arms, shape.steps, theta, vehicles[group.trial])
+    vehicles, comedones, raters = effects.reshape(len(EFFECTS), -1)
+    seen = course(group.arms, shape.steps, theta, vehicles[group.trial], comedones[group.trial])
+    raters = raters + jnp.log(jnp.stack([theta[f"scale.{name}"] for name in SCALES]))[group.scale]
     return jnp.concatenate([READ[kind](group, rows, seen, theta, raters) for kind, rows in group.rows.items()])
 
 

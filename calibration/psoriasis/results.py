@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
 from ...core.diseases import DISEASES
 from ..estimates import assumed
-from ..report.frames import of_phototherapy
+from ..report.frames import COLUMNS
 from . import facts, importance, outside, validate, write
 from .calibrate import PEOPLE, SEED, Calibrated, Say, calibrate, quiet
 
@@ -61,3 +62,29 @@ def validation(of: Calibration, folds: int = validate.FOLDS, say: Say = quiet) -
     found = validate.validate(of.found, folds, say)
     ranking = importance.importance(SEED, say=say)
     return replace(of, predictions=found.predictions, differences=found.differences, importance=ranking)
+
+
+def of_phototherapy(check: Any) -> dict[str, pd.DataFrame]:
+    """The three tables of phototherapy, from what `phototherapy_check.check` finds."""
+    quartiles = ("_low", "", "_high")
+    weeks = [
+        {"week": week.week}
+        | {
+            f"{what}{end}": value
+            for what in ("observed", "predicted", "unseen")
+            for end, value in zip(quartiles, getattr(week, what), strict=True)
+        }
+        for week in check.weeks
+    ]
+    fits = {"weekly PASI alone": check.relapse, "weekly PASI and relapse": check.relapse_if_fitted}
+    relapses = [
+        {"fit": fit, "patients": r.patients, "month": r.month, "observed": r.observed, "predicted": r.predicted}
+        for fit, r in fits.items()
+    ]
+    trials = [
+        {"trial": u.trial, "arm": u.arm, "outcome": u.outcome, "week": u.week, "n": u.n}
+        | {"observed": u.observed / 100, "predicted": u.predicted / 100}
+        for u in check.unseen
+    ]
+    parts = {"phototherapy": weeks, "phototherapy_relapse": relapses, "phototherapy_trials": trials}
+    return {name: pd.DataFrame(found, columns=list(COLUMNS[name])) for name, found in parts.items()}

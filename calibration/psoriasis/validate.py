@@ -59,19 +59,23 @@ def validate(calibrated: Calibrated, folds: int = FOLDS, say: Say = quiet) -> Va
         say(f"without the class {name}")
         unseen = refit(calibrated, receiving(trials.values(), drugs))
         rows.append(predictions("class", figures(trials.values(), unseen.table, drugs), draws(unseen)))
-    both = pd.concat(rows, ignore_index=True), pd.concat(between, ignore_index=True)
-    return Validated(*both, summarise(*both))
+    return _validated(pd.concat(rows, ignore_index=True), pd.concat(between, ignore_index=True))
 
 
 def fitted(calibrated: Calibrated) -> Validated:
     """What the fit gives of the trials that it has seen."""
     trials = _followed(calibrated)
     known = draws(Refit(calibrated.table, calibrated.fit))
-    both = (
+    return _validated(
         predictions("fitted", figures(trials, calibrated.table), known),
         differences("fitted", pairs(trials, calibrated.table), known),
     )
-    return Validated(*both, summarise(*both))
+
+
+def _validated(told: pd.DataFrame, between: pd.DataFrame) -> Validated:
+    """Shares of people have no standard error of their own; all differences are between active arms."""
+    told, between = told.assign(error=np.nan), between.assign(against="active")
+    return Validated(told, between, summarise(told, between))
 
 
 def _followed(calibrated: Calibrated) -> list[Trial]:

@@ -1,8 +1,10 @@
 """The tables that a calibration or a validation hands to its report, and what must stand in each.
 
-Shares lie between 0 and 1, effects of importance among them; differences are in percentage points. A scheme says what
-the fit has seen: `fitted` everything, `trials` not this trial, `class` no trial of its drug class. Intervals of
-predictions hold 90 %, at the size of the arm; limits of observations and of parameters 95 %.
+Shares lie between 0 and 1, effects of importance among them; means are in their own unit and have the standard error
+`error` that chance gives them (NaN for shares). Differences of shares are in percentage points. A scheme says what the
+fit has seen: `fitted` everything, `trials` not this trial, `class` no arm with its class of treatments, `held` nothing
+of what was held back beforehand. Intervals of predictions hold 90 %, at the size of the arm; limits of observations and
+of parameters 95 %. A disease has those tables that it can fill.
 """
 
 from collections.abc import Mapping
@@ -10,15 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-SCHEMES = ("fitted", "trials", "class")
+SCHEMES = ("fitted", "trials", "class", "held")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "predictions": (
         *("scheme", "trial", "title", "arm", "drug", "drug_class", "outcome", "week", "primary", "n"),
-        *("observed", "predicted", "low", "high", "status"),
+        *("observed", "error", "predicted", "low", "high", "status"),
     ),
     "differences": (
         *("scheme", "trial", "arm", "comparator", "outcome", "week", "observed", "observed_low", "observed_high"),
-        *("predicted", "low", "high", "sign_kept", "inside"),
+        *("against", "predicted", "low", "high", "sign_kept", "inside"),
     ),
     "parameters": (
         *("name", "about", "unit", "estimate", "low", "high", "prior_middle", "prior_sd", "posterior_sd"),
@@ -40,6 +42,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "effects": ("covariate", "outcome", "published", "low", "high", "predicted", "fitted"),
     "onset": ("drug", "drug_class", "rate_published", "rank_published", "predicted", "rank_predicted"),
+    "checks": ("check", "about", "unit", "low", "high", "predicted", "met", "status"),
     "phototherapy": (
         *("week", "observed_low", "observed", "observed_high", "predicted_low", "predicted", "predicted_high"),
         *("unseen_low", "unseen", "unseen_high"),
@@ -54,11 +57,14 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+AGAINST = ("active", "control")  # what the comparator of a difference receives
+
+
 def take(found: object) -> dict[str, pd.DataFrame]:
     """The tables that `found` has as attributes; those that it lacks are empty.
 
     Raises:
-      ValueError: a table lacks a column.
+      ValueError: a table lacks a column, or has a scheme or a kind of comparator that there is not.
     """
     frames = {}
     for name, columns in COLUMNS.items():
@@ -67,11 +73,11 @@ def take(found: object) -> dict[str, pd.DataFrame]:
         lacking = [column for column in columns if column not in frames[name]]
         if lacking:
             raise ValueError(f"{name}: lacks {', '.join(lacking)}")
-        strange = set(frames[name].get("scheme", ())) - set(SCHEMES)
-        if strange:
-            raise ValueError(
-                f"{name}: no scheme {', '.join(sorted(map(repr, strange)))}; there are {', '.join(SCHEMES)}"
-            )
+        for column, known in (("scheme", SCHEMES), ("against", AGAINST)):
+            strange = set(frames[name].get(column, ())) - set(known)
+            if strange:
+                none = ", ".join(sorted(map(repr, strange)))
+                raise ValueError(f"{name}: no {column} {none}; there are {', '.join(known)}")
     return frames
 
 
@@ -82,29 +88,3 @@ def rows(frame: pd.DataFrame, **wanted: object) -> list[Any]:
         for row in frame.itertuples(index=False)
         if all(getattr(row, name) == value for name, value in wanted.items())
     ]
-
-
-def of_phototherapy(check: Any) -> dict[str, pd.DataFrame]:
-    """The three tables of phototherapy, from what `psoriasis.phototherapy_check.check` finds."""
-    quartiles = ("_low", "", "_high")
-    weeks = [
-        {"week": week.week}
-        | {
-            f"{what}{end}": value
-            for what in ("observed", "predicted", "unseen")
-            for end, value in zip(quartiles, getattr(week, what), strict=True)
-        }
-        for week in check.weeks
-    ]
-    fits = {"weekly PASI alone": check.relapse, "weekly PASI and relapse": check.relapse_if_fitted}
-    relapses = [
-        {"fit": fit, "patients": r.patients, "month": r.month, "observed": r.observed, "predicted": r.predicted}
-        for fit, r in fits.items()
-    ]
-    trials = [
-        {"trial": u.trial, "arm": u.arm, "outcome": u.outcome, "week": u.week, "n": u.n}
-        | {"observed": u.observed / 100, "predicted": u.predicted / 100}
-        for u in check.unseen
-    ]
-    parts = {"phototherapy": weeks, "phototherapy_relapse": relapses, "phototherapy_trials": trials}
-    return {name: pd.DataFrame(found, columns=list(COLUMNS[name])) for name, found in parts.items()}

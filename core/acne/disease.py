@@ -6,11 +6,12 @@ from jax.scipy.special import expit
 
 from ..disease import Disease, Evidence
 from ..engine.pharmacokinetics import Rates
-from . import safety
+from . import safety, uncertainty
 from .endpoints import DETAILS, ENDPOINTS, OUTCOMES
 from .equilibrium import Counts
 from .model import STATES, Individual, State, drift, individual, signal, start
 from .reading import Skin, read
+from .sides import SIDES
 from .treatments import PARAMETERS, TREATMENTS, disposition, number
 
 
@@ -54,8 +55,7 @@ EVIDENCE = Evidence(
         "scars and the scatter of counts have no source.",
         "Sebum, androgen and keratinisation are hardly told apart: trials do not report sebum and counts together.",
         "Antibiotics are too weak on comedones: published 0.87 of those on placebo are left, the model has 0.97.",
-        "A laser that destroys glands and isotretinoin, which shrinks them, share one rate of recovery; the first "
-        "seems to last longer.",
+        "How long what a laser destroys stays lost rests on one uncontrolled study of a year.",
         "A woman begins at the mean of her cycle, whatever its day.",
         "The grade at baseline is that of the twin; it follows the mean of counts on a day, not the counted lesions.",
         "Adverse events come at constant rates, whatever a twin's own risk; most of these are recalled or assumed.",
@@ -85,9 +85,11 @@ ACNE = Disease(
     drift=drift,
     pharmacokinetics=pharmacokinetics,
     observe=observe,
-    controls=("vehicle", "placebo_tablet"),
+    controls=("vehicle", "placebo_tablet", "sham_session"),
     untreated="no treatment",
     harms=safety.KINDS,
     adverse=adverse,
     willing=willing,
+    sides=SIDES,
+    draw=uncertainty.draw if uncertainty.FILE.exists() else None,  # a calibration writes it
 )

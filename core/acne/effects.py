@@ -12,7 +12,7 @@ from .treatments import SITES, Slot
 
 Theta = dict[str, Array]
 SHARES = ("androgen", "cycle", "isotretinoin", "durable", "selection", "inflammation")  # act independently (Bliss)
-PLACEBOS = ("vehicle", "tablet")  # of several, one has the whole effect
+PLACEBOS = ("vehicle", "tablet", "session")  # of several, one has the whole effect
 
 
 class Effects(NamedTuple):
@@ -21,6 +21,7 @@ class Effects(NamedTuple):
     androgen, isotretinoin, durable, selection, inflammation: shares of a full effect. cycle: factor of inflammation.
     receptor: androgen receptors taken by drug for each one left. bpo, antibiotic, kill: log10 of the bacteria killed.
     retinoid, keratolytic, comedolysis: factors less 1. irritation, gland: 1/day. vehicle, tablet: 1 as prescribed.
+    session: 1 right after one.
     """
 
     androgen: Array
@@ -40,6 +41,7 @@ class Effects(NamedTuple):
     gland: Array
     vehicle: Array
     tablet: Array
+    session: Array
 
 
 class Cycle(NamedTuple):

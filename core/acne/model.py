@@ -5,18 +5,20 @@ Each drive is 1 in the untreated face, whose lesions are at rest (`equilibrium`)
 0.02), $R$ the resistant share of bacteria, $u$ the durable effect of isotretinoin and $e$ its momentary one:
 
 $$\dot a = k_a[(1-E_{coc}) - a]$$
-$$\dot P = k_P(1-P) - k_{uP}uP - \ell P,\quad \dot\Phi = k_\Phi(1-\Phi) - k_{u\Phi}u\Phi$$
-$$\dot G = k_G[P f(a')(1-e) - G] - \ell G$$
+$$\dot P = k_P(1-P) - k_{uP}uP,\quad \dot Z = k_Z(1-Z) - \ell Z,\quad \dot\Phi = k_\Phi(1-\Phi) - k_{u\Phi}u\Phi$$
+$$\dot G = k_G[P Z f(a')(1-e) - G] - \ell G$$
 $$\dot L = k_L[g\log_{10}S - E_{bpo} - (1-R)E_{abx} - E_{kill} - L]$$
 $$\dot q = k_s s (1-\min(E_{bpo}/E_R, 1)) - k_r(q-q_0),\quad R = \mathrm{expit}\,q$$
 $$\dot I = k_I\{c(t)[1-w_B-w_S+w_B10^{\eta L}+w_S S](1-E_{ai})(1-x_I e) - I\}$$
-$$\dot K = k_K\Big\{\frac{[1+w_{KA}(f-1)+w_{KS}(S-1)+w_{KI}(I-1)]_+}{(1+E_{ret})(1+E_{ker})(1+x_K e)} - K\Big\}$$
+$$\kappa = 1+w_{KA}(f-1)+w_{KS}(S-1)+w_{KB}(10^{\eta L}-1)+w_{KI}(I-1)$$
+$$\dot K = k_K\Big\{\frac{[\kappa]_+}{(1+E_{ret})(1+E_{ker})(1+x_K e)} - K\Big\}$$
 $$\dot B = i(1-T) - B/t_B,\quad \dot T = (B/(B+\tfrac12)-T)/t_T$$
 
-P capacity of glands, $\Phi$ susceptibility of follicles, L log10 change of bacteria, q log-odds of resistance,
-K keratinisation, B irritation, T tolerance of it, $\ell$ destruction of glands by laser, $E_R$ the kill that keeps
-resistance from being selected, $x$ what isotretinoin does beside sebum. With $I' = I v_I$,
-clearing $c = v_C(1+c_{ret}+E_{ker}+x_C e)$, and $v$ what the vehicle or the tablet does by itself:
+P capacity of glands that isotretinoin shrinks, Z share of glands that light has not destroyed, $\Phi$ susceptibility
+of follicles, L log10 change of bacteria, q log-odds of resistance, K keratinisation, B irritation, T tolerance of it,
+$\ell$ destruction of glands, $E_R$ the kill that keeps resistance from being selected, $x$ what isotretinoin does
+beside sebum. With $I' = I v_I$, clearing $c = v_C(1+c_{ret}+E_{ker}+x_C e)$, and $v$ what the vehicle, the tablet or
+the session does by itself:
 
 $$\dot M = F_M K S^h \Phi v_M - (k_{MC}+k_{MP}I'+k_{M0}c)M$$
 $$\dot C_c = k_{MC}M - (k_{CP}I'+k_{CO}+k_{C0}c)C_c,\quad \dot C_o = k_{CO}C_c - (k_{OP}I'+k_{O0}c)C_o$$
@@ -25,10 +27,11 @@ $$\dot P_u = k_{PU}I'P_a - k_{U0}P_u,\quad \dot D = k_{PD}I'^2P_a - k_{D0}D$$
 $$\dot E = p_E(k_{P0}P_a+k_{U0}P_u+k_{D0}D) - (k_{E0}+k_{EP}I')E$$
 
 Lesions that heal leave marks (H1, H2: a pool that fades within months and one that takes years) and scars X, which
-stay. V and O are how far the effects of a vehicle and of a tablet have set in, W is the isotretinoin that lips and
-liver see. A face has 10,000 follicles; that lesions take up some of them is left out.
+stay. V, O and N are how far the effects of a vehicle, of a tablet and of sessions have set in, W is the isotretinoin
+that lips and liver see. A face has 10,000 follicles; that lesions take up some of them is left out.
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -46,7 +49,7 @@ Theta = dict[str, Array]
 State = tuple[Array, ...]
 STATES = (
     *("a", "P", "G", "Phi", "L", "q", "I", "K", "B", "T"),
-    *("M", "Cc", "Co", "Pa", "Pu", "D", "E", "H1", "H2", "X", "V", "O", "W"),
+    *("M", "Cc", "Co", "Pa", "Pu", "D", "E", "H1", "H2", "X", "V", "O", "W", "N", "Z"),
 )
 LEAST_SEBUM = 0.02  # of its untreated level, where powers and logarithms are taken
 LEAST_KERATIN = 0.05  # of its untreated level, before drugs act on it
@@ -118,7 +121,8 @@ def placebo(deviation: Array, theta: Theta) -> Placebo:
         typical = theta[f"placebo.{name}"]
         return typical * odds / (1 - typical + typical * odds)
 
-    return Placebo(share("formation"), share("inflammation"), theta["placebo.clearing"] * odds)
+    clearing = theta["placebo.clearing"] * jnp.exp(theta["trial.comedones"]) * odds
+    return Placebo(share("formation"), share("inflammation"), clearing)
 
 
 def resistant(deviation: Array, twins: dict[str, Array], theta: Theta) -> Array:
@@ -164,7 +168,7 @@ def start(person: Individual) -> State:
     fast = (1 - t["marks.slow"]) * left / t["marks.fast_fading"]
     slow = t["marks.slow"] * left / t["marks.slow_fading"]
     drives = (one, one, one, one, zero, person.resistant, one, one, zero, zero)
-    return (*drives, *at, fast, slow, zero, zero, zero, zero)
+    return (*drives, *at, fast, slow, zero, zero, zero, zero, zero, one)
 
 
 def signal(person: Individual, concentrations: tuple[Array, ...], topical: Array, day: Array) -> tuple[Array, ...]:
@@ -179,21 +183,24 @@ def signal(person: Individual, concentrations: tuple[Array, ...], topical: Array
 
 def drift(person: Individual, state: State, signal: tuple[Array, ...]) -> State:
     """Time derivative of the state, 1/day, under a `signal`."""
-    u, drives, lesions, (H1, H2, _, V, O, W) = Effects(*signal), state[:10], Counts(*state[10:17]), state[17:]
+    u, drives, lesions, (H1, H2, _, V, O, W, N, Z) = Effects(*signal), state[:10], Counts(*state[10:17]), state[17:]
     _, _, G, Phi, _, _, I, K, _, _ = drives
-    used = jnp.maximum(V, person.theta["placebo.tablet"] * O)
+    placebos = (V, person.theta["placebo.tablet"] * O, person.theta["placebo.session"] * N)
+    used = reduce(jnp.maximum, placebos)
     S = jnp.maximum(G, LEAST_SEBUM)
     return (
-        *_drives(person, drives, S, u),
+        *_drives(person, drives, Z, S, u),
         *_lesions(person, lesions, K * Phi * S ** person.theta["model.formation_power"], I, used, u),
         *_marks(person, lesions, H1, H2),
         (u.vehicle - V) / person.theta["placebo.time"],
         (u.tablet - O) / person.theta["placebo.time"],
         (u.isotretinoin - W) / person.theta["laboratory.time"],
+        u.session * (1 - N) - N / person.theta["placebo.session_time"],
+        person.theta["model.gland_regrowth"] * (1 - Z) - u.gland * Z,
     )
 
 
-def _drives(person: Individual, drives: tuple[Array, ...], S: Array, u: Effects) -> tuple[Array, ...]:
+def _drives(person: Individual, drives: tuple[Array, ...], Z: Array, S: Array, u: Effects) -> tuple[Array, ...]:
     def p(name: str) -> Array:
         return person.theta[f"model.{name}"]
 
@@ -203,12 +210,13 @@ def _drives(person: Individual, drives: tuple[Array, ...], S: Array, u: Effects)
     killed = u.bpo + expit(-q) * u.antibiotic + u.kill
     bacteria = 10 ** (p("bacteria_power") * L)
     inflamed = 1 - p("bacteria_share") - p("sebum_share") + p("bacteria_share") * bacteria + p("sebum_share") * S
-    stuck = 1 + p("keratin_androgen") * (f - 1) + p("keratin_sebum") * (S - 1) + p("keratin_inflammation") * (I - 1)
+    stuck = 1 + p("keratin_androgen") * (f - 1) + p("keratin_sebum") * (S - 1)
+    stuck = stuck + p("keratin_bacteria") * (bacteria - 1) + p("keratin_inflammation") * (I - 1)
     shed = (1 + u.retinoid) * (1 + u.keratolytic) * (1 + p("isotretinoin_keratin") * u.isotretinoin)
     return (
         p("androgen_rate") * ((1 - u.androgen) - a),
-        p("gland_recovery") * (1 - P) - (p("gland_loss") * u.durable + u.gland) * P,
-        p("sebum_rate") * (P * f * (1 - u.isotretinoin) - G) - u.gland * G,
+        p("gland_recovery") * (1 - P) - p("gland_loss") * u.durable * P,
+        p("sebum_rate") * (P * Z * f * (1 - u.isotretinoin) - G) - u.gland * G,
         p("follicle_recovery") * (1 - Phi) - p("follicle_loss") * u.durable * Phi,
         p("bacteria_rate") * (p("bacteria_sebum") * jnp.log10(S) - killed - L),
         p("resistance_gain") * u.selection * (1 - jnp.minimum(u.bpo / p("resistance_kill"), 1.0))

@@ -14,6 +14,7 @@ from .lesions import Face, today
 Theta = dict[str, Array]
 SIGNS: tuple[str, ...] = ("erythema", "dryness", "scaling", "stinging")
 CUTS = ("almost_clear", "mild", "moderate", "severe")  # lowest grades 1 to 4
+TYPICAL = ("typical_mild", "typical_moderate", "typical_severe")  # faces of grades 2 to 4
 QUALITY, DLQI = 30.0, 30.0  # most points
 WORST = 3.0  # grade of a sign
 OWN = ("quality", "dlqi", *SIGNS, "triglycerides", "alt", "triglycerides rise", "alt rise")  # what differs by person
@@ -23,12 +24,14 @@ NOISE = ("comedones", "inflammatory", "grade", "quality", "dlqi", *SIGNS, "trigl
 class Report(NamedTuple):
     """How a person's face is graded and felt, (people,); what concerns several signs or values: (signs, people).
 
-    grader: normal score of the investigator's grade at baseline. quality, dlqi: points above or below those of others
+    grader: normal score of the investigator's grade at baseline. anchor: what is added to severity at later visits, as
+    the investigator has the grade of baseline in mind. quality, dlqi: points above or below those of others
     with as many lesions. irritable: of each of SIGNS, over the typical person. lips: uniform threshold of cheilitis.
     triglycerides, alt: before treatment, mg/dL and U/L; rises: of both under isotretinoin, over the typical ones.
     """
 
     grader: Array
+    anchor: Array
     quality: Array
     dlqi: Array
     irritable: Array
@@ -50,9 +53,10 @@ def report(keys: Array, twins: dict[str, Array], rest: Counts, seen: Face, theta
         return theta[f"{name}:sd"] * own[name.split(".")[1]]
 
     luck = uniforms(keys, "report luck", shape=(2,))
-    activity = today(seen, jnp.asarray(0.0), theta).activity
+    before = severity(rest, today(seen, jnp.asarray(0.0), theta).activity, theta)
     return Report(
-        grader(luck[0], twins["iga"], severity(rest, activity, theta), theta),
+        grader(luck[0], twins["iga"], before, theta),
+        anchor(typical(theta)[twins["iga"] - 2], before, theta),
         theta["quality.level:sd"] * own["quality"],
         theta["dlqi.level:sd"] * own["dlqi"],
         jnp.exp(theta["tolerability.person:sd"] * drawn(*SIGNS)),
@@ -70,6 +74,17 @@ def severity(at: Counts, activity: Array, theta: Theta) -> Array:
     return jnp.log1p(inflammatory) + theta["iga.comedones"] * jnp.log1p(comedones) + theta["iga.nodule"] * nodules
 
 
+def typical(theta: Theta) -> Array:
+    """Severity of the faces that grades 2 to 4 call to mind, (3,)."""
+    return jnp.stack([jnp.asarray(theta[f"iga.{name}"], dtype="float64") for name in TYPICAL])
+
+
+def anchor(typical: Array, before: Array, theta: Theta) -> Array:
+    """What is added to the severity of later visits: the investigator goes partly by how much less there is than at
+    baseline, when the face was given a grade, whatever its severity was."""
+    return theta["iga.anchor"] * (typical - before)
+
+
 def cuts(theta: Theta) -> Array:
     """Between the grades 0 to 4 of severity, as the trial's raters see it, (4,)."""
     return jnp.stack([jnp.asarray(theta[f"iga.{name}"], dtype="float64") for name in CUTS]) - theta["trial.rater"]
@@ -85,10 +100,15 @@ def grader(chance: Array, grade: Array, severe: Array, theta: Theta) -> Array:
     return ndtri(inside)
 
 
-def grades(score: Array, severe: Array, theta: Theta) -> Array:
-    """Grades 0 to 4 of faces of this severity, by normal scores of the investigator: logistic about the cuts."""
+def grades(score: Array, severe: Array, anchor: Array, theta: Theta) -> Array:
+    """Grades 0 to 4 of faces of this severity, by normal scores of the investigator: logistic about the cuts.
+
+    anchor: what is added to severity, but where a face is still severe by itself.
+    """
     seen = severe + theta["iga.scale"] * logistic(score)
-    return (seen[None, :] >= cuts(theta)[:, None]).sum(0, dtype="float64")
+    *lower, worst = cuts(theta)
+    below = ((seen + anchor)[None, :] >= jnp.stack(lower)[:, None]).sum(0, dtype="float64")
+    return jnp.where(seen >= worst, 4.0, below)
 
 
 def logistic(score: Array) -> Array:
@@ -115,13 +135,14 @@ def read(keys: Array, person: Report, seen: Face, skin: Skin, day: Array, theta:
         noise["comedones"], noise["inflammatory"], seen, now, means, theta
     )
     severe = severity(at, now.activity, theta)
+    later = jnp.where(day == 0, 0.0, 1.0)
     inflammatory, comedones = papules + pustules + nodules, closed + open_
     counted = {
         "inflammatory": inflammatory,
         "noninflammatory": comedones,
         "total": inflammatory + comedones,
         "nodules": nodules,
-        "iga": grades(_score(noise["grade"], person.grader, day, theta), severe, theta),
+        "iga": grades(_score(noise["grade"], person.grader, day, theta), severe, later * person.anchor, theta),
         "acne_qol": _quality(noise["quality"], person, severe, at.E + skin.marks, theta),
         "dlqi": _dlqi(noise["dlqi"], person, severe, theta),
     }

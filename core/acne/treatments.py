@@ -35,7 +35,7 @@ PARAMETERS = read_table(*FILES, sources=HERE / "sources.yaml")
 
 LINEAR = ("receptor", "irritation", "gland")  # act in proportion to the concentration
 STEEP = ("antibiotic", "selection")  # act above, hardly below, the concentration that inhibits growth
-PLACEBOS = {"vehicle": "topical", "tablet": "oral"}  # what any treatment of a route does, whatever is in it
+PLACEBOS = {"vehicle": "topical", "tablet": "oral", "session": "light"}  # what anything of a route does
 SITES = (  # where on the model a treatment can act; in brackets what its strength is
     "androgen",  # production of androgens (share lost)
     "cycle",  # menstrual swing (share lost)
@@ -54,6 +54,7 @@ SITES = (  # where on the model a treatment can act; in brackets what its streng
     "gland",  # gland capacity (1/day likewise: a session of strength d leaves exp(-d))
     "vehicle",  # a topical is in use (1)
     "tablet",  # something is taken by mouth (1)
+    "session",  # something was done in a session (1)
 )
 OWN_HALF = {  # sites whose half-maximal concentration has a name of its own
     "antibiotic": "inhibitory",
@@ -115,6 +116,7 @@ TREATMENTS = {
         _session("laser_1726", "laser of 1,726 nm, which heats sebaceous glands"),
         _topical("vehicle", "a topical without drug"),
         _oral("placebo_tablet", "a tablet without drug", "tablet"),
+        _session("sham_session", "a session with light or laser that does nothing"),
     )
 }
 CATALOGUE = Catalogue(TREATMENTS, LIKE, FACTORS | {"usual_dose"})

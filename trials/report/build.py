@@ -12,11 +12,12 @@ from markupsafe import Markup
 
 from ...core.disease import Disease
 from .. import recruitment
+from ..enrol import on_each_side
 from ..regimen import DAYS, Course
 from ..schedule import plans
 from ..study import Study, plain
-from . import curves, flow, forest, harms, participants, schedule, sentences, tables, waterfall, words
-from .svg import Look, looks, style
+from . import curves, flow, forest, harms, paired, participants, schedule, sentences, tables, waterfall, words
+from .svg import Drawing, Look, looks, style
 
 if TYPE_CHECKING:
     from ...population.sample import Source as PopulationSource
@@ -72,7 +73,7 @@ def build(
         doses=schedule.doses(study),
         analyses=analyses,
         methods=methods,
-        evidence=_evidence(disease, population, study.model.draw),
+        evidence=_evidence(disease, population, study),
         study_text=_study_text(run, study),
         settings=tables.settings(manifest, "model", "plan", "numerics", "versions", "platform"),
         error=tables.numerical_error(manifest),
@@ -139,7 +140,18 @@ def _figures(
             "fall_week": week,
             "fall_cut": waterfall.beyond(found, limits),
             "thresholds": thresholds,
+            "within": _within(study, disease, arms, observations),
         }
+
+
+def _within(
+    study: Study, disease: Disease, arms: Mapping[str, Look], observations: pd.DataFrame
+) -> tuple[paired.Difference, Drawing, list[list[str]]] | None:
+    """The differences within twins, as figure and rows; None where arms are different people."""
+    if not study.trial.split:
+        return None
+    found = paired.difference(study, disease, observations)
+    return found, paired.figure(found, arms), paired.rows(found)
 
 
 def _named(disease: Disease, outcome: str) -> tuple[str, str]:
@@ -153,22 +165,32 @@ def _participants(
     study: Study,
     arms: Mapping[str, Look],
     twins: pd.DataFrame,
-    observations: pd.DataFrame,
+    observations: Any,
     events: pd.DataFrame,
 ) -> dict[str, Any]:
     screening = manifest.get("screening") or {}
-    fates = flow.tally(list(arms), list(study.trial.eligibility), twins, events, screening)
+    sides, both, sizes = [], arms, {}
+    if study.trial.split:
+        sides, given = paired.baseline(disease, observations, list(arms)), paired.doses(twins, arms)
+        sizes, twins, both = dict.fromkeys(arms, len(twins)), paired.people(twins), paired.PEOPLE
+        observations = observations.loc[observations["arm"] == next(iter(arms)), ["twin", "week"]]
+    else:
+        given = []
+    fates = flow.tally(list(both), _criteria(study), twins, events, screening)
     criteria = tables.rules(study, disease, population.attributes, broken=True)
     rescue = study.trial.conduct.rescue is not None
     with style():
-        diagram = flow.diagram(fates, arms, study.trial.visits[-1], criteria, rescue)
-    masks = participants.columns(list(arms), twins)
-    names = {name: look.name for name, look in arms.items()}
-    gone = harms.tally(list(arms), disease.harms, twins, events, study.trial.visits[-1])
+        diagram = flow.diagram(fates, both, study.trial.visits[-1], criteria, rescue)
+    masks = participants.columns(list(both), twins)
+    names = {name: look.name for name, look in both.items()}
+    gone = harms.tally(list(both), disease.harms, twins, events, study.trial.visits[-1])
     groups = participants.composition(population.attributes, twins, manifest, disease)
     return {
         "flow": diagram,
-        "flow_rows": flow.flow_rows(fates, arms),
+        "flow_rows": flow.flow_rows(fates, both) + given,
+        "groups": list(names.values()),
+        "sizes": sizes or {name: int(mask.sum()) for name, mask in masks.items()},
+        "side_rows": sides,
         "harms": harms.rows(gone, disease.harms),
         "screening": fates,
         "criteria": criteria,
@@ -181,6 +203,10 @@ def _participants(
     }
 
 
+def _criteria(study: Study) -> tuple[str, ...]:
+    return (*study.trial.eligibility, *map(on_each_side, study.trial.each_side))
+
+
 def _strata(disease: Disease, population: "PopulationSource", study: Study) -> list[str]:
     return [
         words.stratum(factor, *tables.described(factor.attribute, disease, population.attributes))
@@ -188,8 +214,9 @@ def _strata(disease: Disease, population: "PopulationSource", study: Study) -> l
     ]
 
 
-def _evidence(disease: Disease, population: "PopulationSource", draw: int | None) -> list[dict[str, Any]]:
+def _evidence(disease: Disease, population: "PopulationSource", study: Study) -> list[dict[str, Any]]:
     """The parameter tables of the response model and of the population, with the sources that they cite."""
+    draw, sides = study.model.draw, disease.sides if study.trial.split else None
     drawn = disease.draw(draw) if disease.draw and draw is not None else {}
     return [
         {
@@ -201,6 +228,7 @@ def _evidence(disease: Disease, population: "PopulationSource", draw: int | None
         }
         for key, title, table in (
             ("model", "Response model", disease.parameters),
+            *([("sides", "Sides of the body", sides.parameters)] if sides else []),
             ("population", "Population", population.parameters),
             ("enrolment", "Enrolment and representation", recruitment.TABLE),
         )

@@ -84,8 +84,8 @@ def baseline(
     measured = [name for name, e in disease.endpoints.items() if name in observations and not e.detail]
     start = observations.loc[observations.week == 0, ["twin", *measured]].set_index("twin").reindex(twins.twin)
     for name in measured:
-        label = _label(f"{disease.endpoints[name].about}, as measured", disease.endpoints[name].unit)
-        rows += _numbers(label, start[name].to_numpy(float), masks)
+        head = label(f"{disease.endpoints[name].about}, as measured", disease.endpoints[name].unit)
+        rows += numbers(head, start[name].to_numpy(float), masks)
     return rows
 
 
@@ -102,17 +102,19 @@ def _attributes(
         if name not in twins:
             continue
         if attribute.kind == "number":
-            rows += _numbers(_label(attribute.about, attribute.unit), twins[name].to_numpy(float), masks)
+            rows += numbers(label(attribute.about, attribute.unit), twins[name].to_numpy(float), masks)
         else:
             rows += _levels(attribute, pd.Series(twins[name]), masks)
     return rows
 
 
-def _label(about: str, unit: str) -> str:
+def label(about: str, unit: str) -> str:
+    """A characteristic with its unit."""
     return sentence(f"{about},{units(unit)}" if units(unit) else about)
 
 
-def _numbers(label: str, values: np.ndarray, masks: Mapping[str, np.ndarray]) -> list[Row]:
+def numbers(label: str, values: np.ndarray, masks: Mapping[str, np.ndarray]) -> list[Row]:
+    """Mean and median of a number in each column."""
     means, medians, missing = [], [], []
     for mask in masks.values():
         seen = values[mask & np.isfinite(values)]
@@ -263,7 +265,7 @@ def _row_label(row: Mapping[str, Any], attributes: "Mapping[str, Attribute]") ->
     if row["kind"] == "share":
         of = spaced(row["row"].removeprefix(row["attribute"]).strip())
         return sentence(f"{about}: {of}" if of else about)
-    return _label(f"{about}, {'SD' if row['kind'] == 'sd' else 'mean'}", known.unit if known else "")
+    return label(f"{about}, {'SD' if row['kind'] == 'sd' else 'mean'}", known.unit if known else "")
 
 
 def _table(told: Mapping[str, Any]) -> str:

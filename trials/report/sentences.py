@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.disease import Disease
+from ..statistics.analyses import PAIRED
 from .forest import comparisons
 from .words import (
     DIFFERENCES,
@@ -67,6 +68,8 @@ def _text(row: "Result", disease: Disease) -> str:
     value = estimate(row.estimate, row.statistic)
     if value == NOTHING:
         return f"At week {row.week}, {row.statistic} for {label}, {first} against {second}: could not be estimated."
+    if row.method in PAIRED:
+        return _within(row, label, value, disease)
     if row.statistic in DIFFERENCES:
         return (
             f"At week {row.week}, {_responders(row.events, row.n)} of {first} and "
@@ -79,6 +82,26 @@ def _text(row: "Result", disease: Disease) -> str:
     measured = f"{value}{units(unit(disease.outcomes.get(row.outcome)))}"
     difference = f"the {row.statistic} for {label}, {first} minus {second}, was {measured}"
     return f"At week {row.week}, {difference} ({_uncertainty(row)})."
+
+
+def _within(row: "Result", label: str, value: str, disease: Disease) -> str:
+    """Two sides of the same twins compared."""
+    first, second = f"the {spaced(row.arm)} side", f"the {spaced(row.comparator)} side"
+    if row.statistic in DIFFERENCES:
+        return (
+            f"At week {row.week}, within {count(row.n)} twins, {label} was seen on {first} of "
+            f"{_share(row.events, row.n)} and on {second} of {_share(row.events_comparator, row.n_comparator)}: "
+            f"a {row.statistic} of {value} percentage points ({_uncertainty(row)})."
+        )
+    measured = f"{value}{units(unit(disease.outcomes.get(row.outcome)))}"
+    return (
+        f"At week {row.week}, within {count(row.n)} twins, the {row.statistic} for {label}, {first} minus {second}, "
+        f"was {measured} ({_uncertainty(row)})."
+    )
+
+
+def _share(events: int, n: int) -> str:
+    return f"{percent(events / n)} ({count(events)})" if n else "none"
 
 
 def _responders(events: int, n: int) -> str:

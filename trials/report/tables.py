@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.disease import Disease
 from ...core.parameters import STATUSES, Parameter, Source, Table
+from ..enrol import on_each_side
 from ..study import Study
 from .words import (
     DIFFERENCES,
@@ -69,6 +70,10 @@ def rules(
     for name, rule in study.trial.eligibility.items():
         about, of = described(name, disease, attributes)
         words[name] = f"{about} {criterion(rule, of, broken=broken)}"
+    for name, rule in study.trial.each_side.items():
+        about, of = described(name, disease, {})
+        side = "of one side" if broken else "of each side"
+        words[on_each_side(name)] = f"{about}, {side}, {criterion(rule, of, broken=broken)}"
     return words
 
 

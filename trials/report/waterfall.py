@@ -25,18 +25,22 @@ class Fall(NamedTuple):
 
 def falls(disease: Disease, observations: pd.DataFrame, arms: Sequence[str], week: int) -> dict[str, Fall]:
     """The disease's waterfall outcome at a week, as observed whatever happened to treatment."""
-    outcome = disease.outcomes[disease.waterfall]
-    columns = [name for name in disease.endpoints if name in observations]
-    start = observations.loc[observations.week == 0, ["twin", "arm", *columns]].set_index("twin")
-    now = observations.loc[observations.week == week, ["twin", *columns]].set_index("twin").reindex(start.index)
-    base, current = ({name: frame[name].to_numpy(float) for name in columns} for frame in (start, now))
-    values = np.asarray(outcome.derive(current, base), float)
     found: dict[str, Fall] = {}
     for arm in arms:
-        mine = values[(start.arm == arm).to_numpy()]
+        mine = values(disease, disease.waterfall, observations, arm, week).to_numpy(float)
         seen = np.sort(mine[np.isfinite(mine)])[::-1]
         found[arm] = Fall(seen, len(mine) - len(seen))
     return found
+
+
+def values(disease: Disease, outcome: str, observations: pd.DataFrame, arm: str, week: int) -> pd.Series:
+    """An outcome at a week of the twins of an arm, by twin; NaN where it is not known."""
+    columns = [name for name in disease.endpoints if name in observations]
+    mine = observations.loc[observations["arm"] == arm, ["twin", "week", *columns]]
+    start = mine.loc[mine["week"] == 0].set_index("twin")
+    now = mine.loc[mine["week"] == week].set_index("twin").reindex(start.index)
+    base, current = ({name: frame[name].to_numpy(float) for name in columns} for frame in (start, now))
+    return pd.Series(np.asarray(disease.outcomes[outcome].derive(current, base), float), start.index)
 
 
 def is_percentage(disease: Disease) -> bool:

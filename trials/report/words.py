@@ -9,7 +9,7 @@ from ..study import Criterion, Stratum, Study
 from ..units import Amount
 
 MINUS, TIMES, NOTHING = "\u2212", "\u00d7", "\u2013"
-DIFFERENCES = ("risk difference", "common risk difference")
+DIFFERENCES = ("risk difference", "common risk difference", "paired risk difference")
 INTERCURRENT = {
     "composite": "stopping treatment, rescue or a missing value counts as non-response (composite)",
     "treatment_policy": "what was observed, whatever happened (treatment policy)",
@@ -20,6 +20,8 @@ METHODS = {
     "cochran_mantel_haenszel": "Mantel-Haenszel difference of proportions over the strata",
     "logistic": "logistic regression",
     "ancova": "analysis of covariance",
+    "paired_t": "mean difference between the two sides of a twin",
+    "mcnemar": "difference of paired proportions, Tango interval and McNemar test",
 }
 _UNITS = {"year": "years", "month": "months", "week": "weeks", "day": "days", "kg/m2": "kg/m²", "ug/mL": "µg/mL"}
 

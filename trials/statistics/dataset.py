@@ -1,6 +1,6 @@
 """From the tables of a run to the table of an analysis: one value a twin, by the strategy for intercurrent events."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from ...core.disease import Outcome
 from ..events import ADVERSE, INTERCURRENT, MOVED
 
 STRATEGIES = ("composite", "treatment_policy", "while_on_treatment")
-FRAME = ("twin", "arm", "week", "seen", "on_treatment", "rescued", "stage")
+FRAME = ("twin", "side", "arm", "week", "seen", "on_treatment", "rescued", "stage")
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,20 @@ def align(twins: pd.DataFrame, observations: pd.DataFrame, events: pd.DataFrame)
         if name not in FRAME and pd.api.types.is_numeric_dtype(column)
     }
     return Records(twins, endpoints, rows, _first_event(index, events))
+
+
+def sides(
+    twins: pd.DataFrame, observations: pd.DataFrame, events: pd.DataFrame, arms: Sequence[str]
+) -> dict[str, Records]:
+    """The records of each arm of a split-body trial: of all twins, what was seen on the side that had the arm.
+
+    Events are the person's, so that they count for both sides.
+
+    Args:
+      twins: as in `align`, without an arm. observations: with the arm of the side.
+    """
+    _need(observations, ("twin", "arm", "week", "seen"), "observations")
+    return {arm: align(twins.assign(arm=arm), observations.loc[observations["arm"] == arm], events) for arm in arms}
 
 
 def value(records: Records, outcome: Outcome, week: int, intercurrent: str) -> tuple[np.ndarray, np.ndarray]:

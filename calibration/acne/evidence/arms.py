@@ -87,7 +87,7 @@ class Readout:
         return round(self.n * self.value / 100)
 
 
-Arm = trials.Arm[Readout, Baseline]  # no course is no treatment at all; a control arm has vehicle or placebo_tablet
+Arm = trials.Arm[Readout, Baseline]  # no course is no treatment at all; a control arm has CONTROLS
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ ONE = {  # per cent; the strength that a study file calls one application
 CLASSES = {
     "vehicle": "vehicle",
     "placebo_tablet": "placebo tablet",
+    "sham_session": "sham session",
     "benzoyl_peroxide": "benzoyl peroxide",
     **dict.fromkeys(("adapalene", "adapalene_03", "tretinoin", "tazarotene", "trifarotene"), "retinoid"),
     **dict.fromkeys(("clindamycin", "minocycline_foam"), "topical antibiotic"),
@@ -43,9 +44,9 @@ CLASSES = {
     "laser_1726": "laser",
 }
 TREATMENTS = tuple(CLASSES)
-CONTROLS = ("vehicle", "placebo_tablet")
+CONTROLS = ("vehicle", "placebo_tablet", "sham_session")
 TOPICALS = ("vehicle", *ONE)
-SESSIONS = ("photodynamic_therapy", "laser_1726")
+SESSIONS = ("photodynamic_therapy", "laser_1726", "sham_session")
 
 
 def read_acne_courses(entry: Mapping[str, Any], where: str) -> tuple[Course, ...]:

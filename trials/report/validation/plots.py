@@ -1,4 +1,4 @@
-"""Square and line figures: observed against predicted rates, courses, phototherapy, importance."""
+"""Square and line figures: observed against predicted figures, courses, importance."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,51 +8,59 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ....calibration.report.summary import inside, score
+from ....calibration.report.told import Pool, Told
 from ..likeness import drawing
 from ..svg import INK, RULE, SOFT, Drawing, shortened
 from ..words import decimal
-from .strips import BAND, BEYOND, WITHIN
+from .strips import BEYOND, WITHIN
 
-SHAPES = {"pasi75": "o", "pasi90": "s"}
-COURSES = {"pasi50": "#56B4E9", "pasi75": "#0072B2", "pasi90": "#D55E00", "pasi100": "#009E73"}
-_SQUARE, _PANEL, _WIDE = (300, 314), (300, 214), (460, 268)
+SHAPES = (("o", "circles"), ("s", "squares"), ("^", "triangles"), ("v", "triangles upside down"))
+COLOURS = ("#56B4E9", "#0072B2", "#D55E00", "#009E73")
+_SQUARE, _PANEL = (300, 314), (300, 214)
+_TICK = 25
 
 
-def agreement(name: str, title: str, judged: Sequence[Any]) -> Drawing:
-    """Predicted against observed PASI 75 (circles) and PASI 90 (squares) with intervals; filled orange: outside."""
-    found = score("", "", judged)
+def agreement(name: str, title: str, judged: Sequence[Any], pool: Pool, told: Told) -> Drawing:
+    """Predicted against observed figures of a pool, a shape an outcome, with intervals; filled orange: outside."""
+    error = score("", "", judged, told).error
     caught = sum(inside(row) for row in judged)
-    error = found.error
+    scale = told.outcomes[pool.outcomes[0]]
+    low, high = scale.ends
+    edge = 0.02 * (high - low)
+    ticks = np.arange(low, high + 1, _TICK)
+    shapes = {outcome: shape for outcome, (shape, _) in zip(pool.outcomes, SHAPES, strict=False)}
 
     def draw(figure: Figure) -> None:
-        axes = _axes(figure, _SQUARE, title, 48)
-        axes.plot([0, 100], [0, 100], color=SOFT, linewidth=0.9, zorder=1)
+        axes = framed(figure, _SQUARE, title, 48)
+        axes.plot([low, high], [low, high], color=SOFT, linewidth=0.9, zorder=1)
         for row in judged:
             good = inside(row)
             colour = WITHIN if good else BEYOND
-            x = 100 * row.observed
-            axes.plot([x, x], [100 * row.low, 100 * row.high], color=colour, alpha=0.45, linewidth=1, zorder=2)
+            x, y, *ends = (scale.factor * value for value in (row.observed, row.predicted, row.low, row.high))
+            axes.plot([x, x], ends, color=colour, alpha=0.45, linewidth=1, zorder=2)
             axes.plot(
-                [x], [100 * row.predicted], SHAPES[row.outcome], markersize=5, markeredgewidth=1.1, zorder=3,
+                [x], [y], shapes[row.outcome], markersize=5, markeredgewidth=1.1, zorder=3,
                 markeredgecolor=colour, markerfacecolor="white" if good else colour,
             )  # fmt: skip
-        axes.set(xlim=(-2, 102), ylim=(-2, 102), xticks=range(0, 101, 25), yticks=range(0, 101, 25))
-        axes.set_xlabel("observed, %", fontsize=11)
-        axes.set_ylabel("predicted, %", fontsize=11)
+        ends = (low - edge, high + edge)
+        axes.set(xlim=ends, ylim=ends, xticks=ticks, yticks=ticks)
+        axes.set_xlabel(f"observed, {scale.unit.strip()}", fontsize=11)
+        axes.set_ylabel(f"predicted, {scale.unit.strip()}", fontsize=11)
         axes.grid(visible=True)
         note = f"error {decimal(error)} points; {caught} of {len(judged)} inside"
         figure.text(0.98, 1 - 34 / _SQUARE[1], note, color=SOFT, fontsize=10.5, ha="right", va="center")
 
-    words = f"{caught} of {len(judged)} rates inside their 90 % interval; mean absolute error {decimal(error)} points."
-    return drawing(name, f"{title}: observed and predicted rates", words, _SQUARE, draw)
+    many = told.words.figures
+    words = f"{caught} of {len(judged)} {many} inside their 90 % interval; mean absolute error {decimal(error)} points."
+    return drawing(name, f"{title}: observed and predicted {many}", words, _SQUARE, draw)
 
 
-def course(name: str, title: str, points: Sequence[Any]) -> Drawing:
-    """Response over time in one drug: published as dots, predicted as lines."""
+def course(name: str, title: str, points: Sequence[Any], told: Told) -> Drawing:
+    """Response over time in one drug: published as dots, predicted as lines, a colour an outcome."""
 
     def draw(figure: Figure) -> None:
-        axes = _axes(figure, _PANEL, title)
-        for outcome, colour in COURSES.items():
+        axes = framed(figure, _PANEL, title)
+        for outcome, colour in zip(told.outcomes, COLOURS, strict=False):
             seen = sorted((p.week, 100 * p.published, 100 * p.predicted) for p in points if p.outcome == outcome)
             if seen:
                 weeks, published, predicted = zip(*seen, strict=True)
@@ -64,30 +72,6 @@ def course(name: str, title: str, points: Sequence[Any]) -> Drawing:
 
     gap = max(100 * abs(p.published - p.predicted) for p in points)
     return drawing(name, f"{title}: course of response", f"Largest gap {decimal(gap)} points.", _PANEL, draw)
-
-
-def phototherapy(name: str, title: str, weeks: Sequence[Any], what: str) -> Drawing:
-    """Median and quartiles of PASI over baseline PASI by week: observed in grey, predicted (`what`) as lines."""
-    at = [row.week for row in weeks]
-
-    def column(head: str) -> list[float]:
-        return [100 * getattr(row, head) for row in weeks]
-
-    def draw(figure: Figure) -> None:
-        axes = _axes(figure, _WIDE, title)
-        axes.fill_between(at, column("observed_low"), column("observed_high"), color=BAND, alpha=0.6, linewidth=0)
-        axes.plot(at, column("observed"), "o", color=INK, markersize=5)
-        axes.plot(at, column(what), color=BEYOND, linewidth=2)
-        for end in ("_low", "_high"):
-            axes.plot(at, column(f"{what}{end}"), color=BEYOND, linewidth=1.1, linestyle=(0, (4, 2)))
-        axes.set(ylim=(0, None), xticks=at)
-        axes.set_xlabel("week", fontsize=11)
-        axes.set_ylabel("PASI, % of baseline", fontsize=11)
-        axes.grid(visible=True, axis="y")
-
-    gap = max(abs(a - b) for a, b in zip(column("observed"), column(what), strict=True))
-    words = f"Largest gap between the medians {decimal(gap)} % of baseline PASI."
-    return drawing(name, f"{title}: PASI under NB-UVB", words, _WIDE, draw)
 
 
 def importance(name: str, title: str, ranked: Sequence[Any], details: Sequence[str] = ()) -> Drawing:
@@ -115,7 +99,7 @@ def importance(name: str, title: str, ranked: Sequence[Any], details: Sequence[s
     return drawing(name, f"{title}: what it depends on", words, (width, height), draw)
 
 
-def _axes(figure: Figure, size: tuple[int, int], title: str, head: float = 30) -> Axes:
+def framed(figure: Figure, size: tuple[int, int], title: str, head: float = 30) -> Axes:
     """Axes below a heading of so many pixels."""
     width, height = size
     axes = figure.add_axes((52 / width, 42 / height, (width - 66) / width, (height - 42 - head) / height))

@@ -7,8 +7,6 @@ from typing import Any
 import pandas as pd
 
 from ....calibration.report.summary import (
-    COVARIATES,
-    Criterion,
     Score,
     Summary,
     by_class,
@@ -18,16 +16,18 @@ from ....calibration.report.summary import (
     primary,
     within,
 )
+from ....calibration.report.told import Criterion, Outcome, Told
 from .. import words
 from .names import called, heading
 
 SCHEMES = {
     "trials": "unseen: trial left out",
     "class": "unseen: drug class left out",
+    "held": "unseen: held back beforehand",
     "fitted": "seen: all trials fitted",
 }
-MAIN = ("PASI 75 and PASI 90", "PASI 75", "PASI 90")  # groups of scores shown at once
 NOT_MEASURED = "not measured"
+SHARE = Outcome("share")
 Row = tuple[str, ...]
 
 
@@ -47,7 +47,7 @@ def asked(criterion: Criterion) -> str:
     if math.isnan(criterion.low) or math.isnan(criterion.high):
         return words.NOTHING
     if math.isinf(criterion.low):
-        aim = f", better {_in_unit(limits().value('error.aim'), criterion.unit)}" if criterion.key == "error" else ""
+        aim = "" if math.isnan(criterion.aim) else f", better {_in_unit(criterion.aim, criterion.unit)}"
         return f"at most {high}{aim}" if criterion.high else "none"
     return f"at least {low}" if math.isinf(criterion.high) else f"{low} to {high}"
 
@@ -69,6 +69,11 @@ def _in_unit(value: float, unit: str) -> str:
     return words.count(value)
 
 
+def main(told: Told) -> set[str]:
+    """Groups of scores that are shown at once."""
+    return {pool.name for pool in (*told.pools, *told.panels)}
+
+
 def scores(found: Iterable[Score]) -> list[Row]:
     """Scheme, group, rates, error, bias, coverage with limits."""
     order = list(SCHEMES)
@@ -76,10 +81,12 @@ def scores(found: Iterable[Score]) -> list[Row]:
     return [(words.sentence(SCHEMES[s.scheme]), s.group, *_scored(s)) for s in ranked]
 
 
-def classes(predictions: pd.DataFrame) -> list[Row]:
+def classes(predictions: pd.DataFrame, told: Told) -> list[Row]:
     """Scores of each drug class in each scheme."""
     return [
-        (heading(s.group), SCHEMES[scheme], *_scored(s)) for scheme in SCHEMES for s in by_class(predictions, scheme)
+        (heading(s.group, told), SCHEMES[scheme], *_scored(s))
+        for scheme in SCHEMES
+        for s in by_class(predictions, scheme, told)
     ]
 
 
@@ -89,42 +96,51 @@ def _scored(score: Score) -> Row:
     return words.count(score.rates), *points, words.percent(score.coverage), limits_
 
 
-def worst(predictions: pd.DataFrame, scheme: str, most: int = 12) -> list[Row]:
-    """Rates at primary time points outside their interval, the farthest first."""
+def worst(predictions: pd.DataFrame, scheme: str, told: Told, most: int = 12) -> list[Row]:
+    """Figures at primary time points outside their interval, the farthest first."""
+
+    def gap(row: Any) -> float:
+        return told.outcomes[row.outcome].factor * abs(row.predicted - row.observed)
+
     out = [row for row in primary(predictions, scheme) if not inside(row)]
-    return [rate(row) for row in sorted(out, key=lambda row: -abs(row.predicted - row.observed))[:most]]
+    return [rate(row, told) for row in sorted(out, key=lambda row: -gap(row))[:most]]
 
 
-def rate(row: Any) -> Row:
-    """Arm, outcome, week, n, observed, predicted, interval, whether inside, how the rate is known."""
+def rate(row: Any, told: Told) -> Row:
+    """Arm, outcome, week, n, observed, predicted, interval, whether inside, how the figure is known."""
+    of = told.outcomes[row.outcome]
     return (
         f"{row.title}: {words.spaced(row.arm)}",
-        called(row.outcome),
+        of.name,
         words.count(row.week),
         words.count(row.n),
-        words.percent(row.observed),
-        words.percent(row.predicted),
-        between(row.low, row.high),
+        *(words.decimal(of.factor * value) + of.unit for value in (row.observed, row.predicted)),
+        between(row.low, row.high, of),
         "yes" if inside(row) else "no",
         "published" if row.status == "measured" else "recalled",
     )
 
 
-RATE_HEAD = ("Arm", "Outcome", "Week", "n", "Observed", "Predicted", "90\u202f% interval", "Inside", "Rate is")
+def rate_head(told: Told) -> Row:
+    """Heads of the columns of `rate`."""
+    known = f"{words.sentence(told.words.figures.removesuffix('s'))} is"
+    return ("Arm", "Outcome", "Week", "n", "Observed", "Predicted", "90\u202f% interval", "Inside", known)
 
 
-def between(low: float, high: float) -> str:
+def between(low: float, high: float, of: Outcome = SHARE) -> str:
     """`61.0 to 79.3 %`."""
-    return f"{words.decimal(100 * low)} to {words.percent(high)}" if words.known(low) else words.NOTHING
+    if not words.known(low):
+        return words.NOTHING
+    return f"{words.decimal(of.factor * low)} to {words.decimal(of.factor * high)}{of.unit}"
 
 
-def differences(found: Sequence[Any], titles: Mapping[str, str]) -> list[Row]:
+def differences(found: Sequence[Any], titles: Mapping[str, str], told: Told) -> list[Row]:
     """Comparison, outcome, week, observed with limits, predicted with interval, what is wrong."""
     ranked = sorted(found, key=lambda row: not missed(row))
     return [
         (
             f"{titles.get(row.trial, row.trial)}: {words.spaced(row.arm)} minus {words.spaced(row.comparator)}",
-            called(row.outcome),
+            called(row.outcome, told),
             words.count(row.week),
             _points(row.observed, row.observed_low, row.observed_high),
             _points(row.predicted, row.low, row.high),
@@ -139,12 +155,12 @@ def _points(value: float, low: float, high: float) -> str:
     return f"{words.decimal(value)} ({words.decimal(low)} to {words.decimal(high)})"
 
 
-def relapses(found: Iterable[Any]) -> list[Row]:
+def relapses(found: Iterable[Any], told: Told) -> list[Row]:
     """Who, week, published and predicted shares without relapse."""
     return [
         (
-            f"{called(row.drug)}, of those with {called(row.among)}",
-            called(row.outcome),
+            f"{called(row.drug, told)}, of those with {called(row.among, told)}",
+            called(row.outcome, told),
             words.count(row.week),
             words.percent(row.published),
             words.percent(row.predicted),
@@ -156,13 +172,13 @@ def relapses(found: Iterable[Any]) -> list[Row]:
     ]
 
 
-def effects(found: Iterable[Any]) -> list[Row]:
+def effects(found: Iterable[Any], told: Told) -> list[Row]:
     """Covariate, outcome, published and predicted odds ratios."""
     verdict = {None: "no limits published", True: "yes", False: "no"}
     return [
         (
-            heading(row.covariate) + (" *" if row.covariate in COVARIATES else ""),
-            called(row.outcome),
+            heading(row.covariate, told) + (" *" if row.covariate in told.starred else ""),
+            called(row.outcome, told),
             words.decimal(row.published, 2),
             f"{words.decimal(row.low, 2)} to {words.decimal(row.high, 2)}"
             if within(row) is not None
@@ -175,12 +191,33 @@ def effects(found: Iterable[Any]) -> list[Row]:
     ]
 
 
-def onset(found: Iterable[Any]) -> list[Row]:
+def checks(found: Iterable[Any]) -> list[Row]:
+    """Published facts that were not fitted: what, range, what the model has, whether it is inside, how it is known."""
+    return [
+        (
+            str(row.about),
+            _range(row.low, row.high) + words.units(row.unit),
+            words.plain_number(_short(row.predicted)) + words.units(row.unit),
+            "yes" if row.met else "no",
+            "published" if row.status == "measured" else "recalled",
+        )
+        for row in found
+    ]
+
+
+def _range(low: float, high: float) -> str:
+    least, most = (words.plain_number(_short(end)) if math.isfinite(end) else "" for end in (low, high))
+    if not (least and most):
+        return f"at least {least}" if least else f"at most {most}"
+    return least if low == high else f"{least} to {most}"
+
+
+def onset(found: Iterable[Any], told: Told) -> list[Row]:
     """Drugs from the fastest published to the slowest."""
     return [
         (
-            heading(row.drug),
-            heading(row.drug_class),
+            heading(row.drug, told),
+            heading(row.drug_class, told),
             words.decimal(row.rate_published, 2),
             words.decimal(row.predicted, 2),
             words.plain_number(row.rank_published),
@@ -212,13 +249,13 @@ def _short(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def ranking(found: Sequence[Any]) -> list[Row]:
+def ranking(found: Sequence[Any], told: Told) -> list[Row]:
     """All that was ranked, by quantity, the largest effect first."""
     ranked = sorted(found, key=lambda row: (str(row.quantity), -row.mu_star))
     return [
         (
             row.parameter,
-            quantity(row.quantity),
+            quantity(row.quantity, told),
             f"{words.plain_number(_short(row.low))} to {words.plain_number(_short(row.high))}{words.units(row.unit)}",
             *(_small(100 * value) for value in (row.mu_star, row.sigma)),
             *(_with_error(*pair) for pair in ((row.s1, row.s1_conf), (row.st, row.st_conf))),
@@ -227,9 +264,9 @@ def ranking(found: Sequence[Any]) -> list[Row]:
     ]
 
 
-def quantity(key: str) -> str:
+def quantity(key: str, told: Told) -> str:
     """`Adalimumab PASI 75` of `adalimumab pasi75`."""
-    return words.sentence(" ".join(called(word) for word in str(key).split()))
+    return words.sentence(" ".join(called(word, told) for word in str(key).split()))
 
 
 def _small(value: float) -> str:
@@ -268,44 +305,3 @@ def _ranks(importance: Sequence[Any]) -> dict[str, int]:
         name = str(row.parameter).removesuffix(":sd")
         largest[name] = max(float(row.mu_star), largest.get(name, 0.0))
     return {name: rank for rank, name in enumerate(sorted(largest, key=lambda name: -largest[name]), start=1)}
-
-
-def phototherapy(found: Iterable[Any]) -> list[Row]:
-    """Medians by week, observed, predicted and predicted for patients left out, with the errors of both."""
-    return [
-        (
-            words.count(row.week),
-            *(words.percent(value) for value in (row.observed, row.predicted, row.predicted - row.observed)),
-            *(words.percent(value) for value in (row.unseen, row.unseen - row.observed)),
-        )
-        for row in found
-    ]
-
-
-def phototherapy_trials(found: Iterable[Any]) -> list[Row]:
-    """Response rates of other trials of light."""
-    return [
-        (
-            f"{row.trial}: {words.spaced(row.arm)}",
-            called(row.outcome),
-            words.count(row.week),
-            words.count(row.n),
-            words.percent(row.observed),
-            words.percent(row.predicted),
-        )
-        for row in found
-    ]
-
-
-def phototherapy_relapses(found: Iterable[Any]) -> list[Row]:
-    """Shares of patients who lost half of their improvement."""
-    return [
-        (
-            words.sentence(row.fit),
-            words.count(row.patients),
-            words.decimal(row.month),
-            words.percent(row.observed),
-            words.percent(row.predicted),
-        )
-        for row in found
-    ]

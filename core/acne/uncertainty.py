@@ -1,0 +1,28 @@
+"""Draws of what is not known of acne: the estimated parameters, together, and what one trial adds.
+
+`uncertainty.csv`, written by the calibration, has the covariance of the estimates on the scales they were estimated on.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ..uncertainty import Estimates, read_estimates, varied
+from .treatments import PARAMETERS
+
+FILE = Path(__file__).parent / "uncertainty.csv"
+OF_TRIALS = ("trial.vehicle", "trial.comedones", "trial.rater")
+
+
+def draw(number: int) -> dict[str, float]:
+    """Numbers of the parameters that draw `number` (0 and up) gives other values than the estimates."""
+    rng = np.random.default_rng([20261122, number])
+    estimates = PARAMETERS.numbers()
+    found = varied(_estimates(), estimates, rng)
+    return found | {name: float(estimates[f"{name}:sd"] * rng.standard_normal()) for name in OF_TRIALS}
+
+
+@cache
+def _estimates() -> Estimates:
+    return read_estimates(FILE)
