@@ -65,7 +65,7 @@ SIDES = Sides(
         "them.",
         "The slow waxing and waning of acne is taken as that of the whole face, the chance in single lesions and the "
         "rater's scatter at a visit as those of each half alone, and a rater who counts high as counting high on both.",
-        "What being treated does by itself belongs to the half that is treated, sham or not; a half on nothing has none.",
+        "What being treated does by itself belongs to the treated half, sham or not; an untreated half has none.",
     ),
     side=side,
     read=read,
