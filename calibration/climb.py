@@ -236,10 +236,17 @@ def _variation(terms: Mapping[str, Term], value: np.ndarray, places: int) -> dic
 def _covariance(
     at: Posterior, slopes: Any, vector: np.ndarray, effects: np.ndarray, variation: Mapping[str, float]
 ) -> np.ndarray:
-    """Covariance of the mode where figures vary as found, and not as they are weighted."""
+    """Covariance of the mode where figures vary as found, and not as they are weighted.
+
+    Nothing makes a parameter less certain than it was before: its standard deviation is at most that of the prior.
+    """
     inverse = np.linalg.inv(at.step(slopes, vector, effects)[1])
     full = at.table.full(slopes)
     more = np.zeros_like(inverse)
     for name, term in at.terms.items():
         more = more + term.excess(slopes.value, full, variation[name])
-    return inverse + inverse @ more @ inverse
+    covariance = inverse + inverse @ more @ inverse
+    _, before = at.believed.all()
+    known = np.ones(len(covariance))
+    known[: len(before)] = np.minimum(before / np.sqrt(np.diag(covariance))[: len(before)], 1.0)
+    return covariance * np.outer(known, known)

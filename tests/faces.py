@@ -24,6 +24,8 @@ START = {  # those that a calibration estimates, as the first fit of a typical f
     "model.keratin_bacteria": 0.0,
     "model.keratin_inflammation": 0.9,
     "model.formation_power": 0.8,
+    "model.follicle_recovery": 0.00063,
+    "model.follicle_loss": 0.0080,
     "placebo.tablet": 0.68,
     "placebo.session": 0.5,
 }

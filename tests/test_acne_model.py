@@ -393,3 +393,13 @@ def test_less_is_taken_by_those_whose_skin_is_irritated():
 def test_marks_are_more_in_darker_skin():
     left_behind = [float(start(drawn(N, fitzpatrick=np.full(N, t)))[STATES.index("H2")].mean()) for t in (1, 3, 6)]
     assert left_behind[0] < left_behind[1] < left_behind[2]
+
+
+def test_light_of_any_strength_is_followed():
+    """A person who is far more sensitive than others loses the glands, not the solver its footing."""
+    states = follow(
+        typical(2, NO_PLACEBO), {0: under([{"gland": 500.0}, {"gland": 2.0}]), 1: under([{}, {}])}, [0, 1, 28]
+    )
+    for state in states.values():
+        assert all(np.isfinite(value).all() for value in state.values())
+    assert states[1]["Z"][0] == pytest.approx(states[1]["Z"][1]) == pytest.approx(math.exp(-2), rel=1e-3)

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy.special import logit
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from cutis.calibration.acne import facts, results, validate
+from cutis.calibration.acne import relapse, results, validate
 from cutis.calibration.acne.calibrate import LEFT_OUT, SPREADS, calibrate, groups
 from cutis.calibration.acne.evidence.arms import arms
 from cutis.calibration.acne.evidence.regimens import CONTROLS
@@ -59,9 +60,9 @@ def test_numbers_are_the_estimates_and_the_spreads_that_were_found(found):
         assert found.numbers[name] == pytest.approx(float(estimates[name]))
     for name in EFFECTS:
         assert found.numbers[SPREADS[name]] == found.fit.spreads[name]
-    others = set(PARAMETERS.numbers()) - set(VECTOR.labels) - set(SPREADS.values())
+    others = set(PARAMETERS.numbers()) - set(VECTOR.labels) - set(SPREADS.values()) - set(relapse.ESTIMATED)
     assert all(found.numbers[name] == PARAMETERS.numbers()[name] for name in others)
-    assert set(found.fit.variation) == {"counts", "percent", "change"}
+    assert set(found.fit.variation) == {"counts", "percent", "change", "score"}
 
 
 def test_a_calibration_starts_from_what_is_believed_not_from_what_is_shipped(found):
@@ -212,55 +213,21 @@ def test_the_error_of_a_draw_is_that_of_the_effects_of_a_new_trial(found):
     assert abs(np.corrcoef(one, other)[0, 1]) < 4.5 / np.sqrt(400)
 
 
-LEFT = {  # per cent of inflammatory lesions and of comedones
-    "vehicle": (60, 70), "adapalene": (54, 56), "tretinoin": (48, 63), "clindamycin": (45, 63),
-    "placebo": (70, 75), "doxycycline_40": (60, 74), "doxycycline_100": (55, 72), "minocycline": (56, 74),
-}  # fmt: skip
-
-
-class Stub:
-    """A table whose changes are told."""
-
-    trials = ("facts",)
-
-    def __init__(self):
-        self.place, self.told = {}, []
-        for name, both in LEFT.items():
-            for week in (12, 16):
-                for outcome, left in zip((facts.INFLAMED, facts.COMEDONES), both, strict=True):
-                    self.place["facts", name, outcome, week] = len(self.told)
-                    self.told.append(left - 100.0)
-
-    def values(self, vector, effects):
-        return np.array(self.told)
-
-
-def test_published_facts_are_compared_with_what_the_model_says(found, monkeypatch):
-    monkeypatch.setattr(facts, "_table", lambda calibrated: Stub())
-    rows = facts.checks(found).set_index("check")
-    assert rows.predicted["order_adapalene"] == pytest.approx((56 / 70) / (54 / 60))
-    assert rows.met["order_adapalene"]
-    assert not rows.met["order_tretinoin"]  # 0.9 of comedones, 0.8 of inflammatory lesions
-    assert rows.predicted["order_clindamycin"] == pytest.approx((45 / 60) / (63 / 70))
-    ratio = rows.loc["doxycycline_40_of_100"]
-    assert ratio.predicted == pytest.approx(10 / 15)
-    assert not ratio.met
-    assert (ratio.low, ratio.high) == (1 - facts.ALIKE, 1 + facts.ALIKE)
-
-
-@pytest.mark.slow
-def test_the_made_up_trial_of_the_facts_can_be_followed(found):
-    rows = facts.checks(found)
-    assert np.isfinite(rows.predicted).all()
-    assert set(rows.columns) == set(COLUMNS["checks"])
+AFTER = relapse.Estimate({"model.follicle_loss": 0.02}, {"model.follicle_loss": 0.3}, 0.22, 0.996, True)
 
 
 def test_a_calibration_hands_over_tables_and_files(found, monkeypatch):
     monkeypatch.setattr(results, "calibrate", lambda people, say: found)
-    monkeypatch.setattr(facts, "_table", lambda calibrated: Stub())
+    row = dict.fromkeys(COLUMNS["checks"], 1.0) | {"check": "one", "answered": True}
+    monkeypatch.setattr(results.relapse, "estimate", lambda numbers, people, say: AFTER)
+    monkeypatch.setattr(results, "checks", lambda numbers, people, say: pd.DataFrame([row, row | {"answered": False}]))
     said = []
     got = results.calibration(SIZE, said.append)
     assert set(got.files) == {"calibrated.yaml", "uncertainty.csv"}
+    written = yaml.safe_load(got.files["calibrated.yaml"])["model"]["follicle_loss"]
+    assert (written["value"], written["status"]) == (0.02, "calibrated")
+    assert "22 % relapse" in written["note"]
+    assert len(got.checks) == 1
     assert said
     frames = take(got)
     for name in ("predictions", "differences", "parameters", "checks", "assumed"):

@@ -49,7 +49,7 @@ def folder(calibrated, tmp_path_factory):
     sources = yaml.safe_load((path / "sources.yaml").read_text())
     sources.setdefault(write.SOURCE, {"citation": "Cutis calibration, 2026."})
     (path / "sources.yaml").write_text(yaml.safe_dump(sources))
-    for name, text in write.files(calibrated).items():
+    for name, text in write.files(calibrated, {}).items():
         (path / name).write_text(text)
     return path
 
@@ -94,7 +94,7 @@ def test_errors_are_told_on_the_scale_of_the_estimate(table):
 
 
 def test_writing_again_changes_nothing(calibrated, folder):
-    again = write.files(calibrated)
+    again = write.files(calibrated, {})
     assert {name: (folder / name).read_text() for name in again} == again
     assert "cutis calibrate acne" in again["calibrated.yaml"].splitlines()[0]
 

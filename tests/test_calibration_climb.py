@@ -235,3 +235,14 @@ def test_priors_stand_on_the_scale_of_the_vector_with_or_without_drugs():
     middle, sd = believed(priors, np.array([3.0])).all()
     np.testing.assert_allclose(middle, [np.log(2), 0.7, 1.5])
     assert sd.tolist() == [0.5, 1.0, 1.5]
+
+
+def test_figures_that_scatter_wildly_leave_nobody_less_certain_than_before():
+    table, rng = arms(8, 4), np.random.default_rng(2)
+    term = means(table, drawn(table, [-40, -12], 200.0, rng), misfit=3.0)
+    sd = np.array([10.0, 6.0])
+    prior = Believed(np.array([-30.0, 0.0]), sd, np.zeros(0), 1.5, 1.5)
+    found = climb(table, {"means": term}, prior, (Group("response", 8, 4.0),), np.zeros(2), adapt=False)
+    assert found.variation["means"] > 100
+    assert (np.sqrt(np.diag(found.covariance))[:2] <= sd + 1e-9).all()
+    assert np.linalg.eigvalsh(found.covariance).min() > 0

@@ -10,6 +10,7 @@ from ...core.acne.treatments import HERE, PARAMETERS
 from ..climb import Fit, Group, climb
 from ..estimates import estimated
 from ..scale import Prior, Vector, believed, read_priors
+from . import relapse
 from .evidence.arms import Trial, arms, independent
 from .likelihood import given, terms
 from .table import EFFECTS, Table, build
@@ -71,7 +72,7 @@ def calibrate(
         raise ValueError(f"{PRIORS.name}: not in calibrated.yaml of acne: {', '.join(sorted(stray))}")
     vector = Vector(tuple(priors), tuple(prior.scale for prior in priors.values()))
     before = {name: prior.middle for name, prior in priors.items()}
-    numbers = dict(PARAMETERS.numbers()) | before
+    numbers = dict(PARAMETERS.numbers()) | relapse.before() | before
     fixed = {name: jnp.asarray(value, dtype="float64") for name, value in numbers.items()}
     say(f"people of {sum(len(trial.arms) for trial in trials)} arms of {len(trials)} trials")
     table = build(trials, vector, fixed, people)

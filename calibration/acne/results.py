@@ -7,8 +7,11 @@ import pandas as pd
 
 from ...core.diseases import DISEASES
 from ..estimates import assumed
-from . import facts, validate, write
+from . import facts, relapse, validate, write
 from .calibrate import PEOPLE, Calibrated, Say, calibrate, quiet
+from .checks import checks
+
+TWINS = 1024  # of each regimen, for facts beside trials
 
 
 @dataclass(frozen=True)
@@ -24,19 +27,23 @@ class Calibration:
     assumed: pd.DataFrame
 
 
-def calibration(people: int = PEOPLE, say: Say = quiet) -> Calibration:
-    """Estimate the parameters, and tell what the model then says."""
-    found = calibrate(people=people, say=say)
+def calibration(people: int = PEOPLE, say: Say = quiet, twins: int = TWINS) -> Calibration:
+    """Estimate the parameters, and tell what the model then says; people: an arm of a trial, twins: for other facts."""
+    fit = calibrate(people=people, say=say)
+    say("relapse after isotretinoin")
+    after = relapse.estimate(fit.numbers, people=twins, say=say)
+    found = replace(fit, numbers=fit.numbers | dict(after.values))
     say("predictions of what was fitted")
     seen = validate.fitted(found)
     say("other published facts")
+    told = checks(found.numbers, people=twins, say=say)
     return Calibration(
         found,
-        {name: text.encode() for name, text in write.files(found).items()},
+        {name: text.encode() for name, text in write.files(found, relapse.notes(after)).items()},
         seen.predictions,
         seen.differences,
         facts.parameters(found),
-        facts.checks(found),
+        told[told.answered],
         assumed(DISEASES["acne"].parameters, lambda name: "no ranking of acne's parameters yet"),
     )
 

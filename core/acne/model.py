@@ -53,6 +53,7 @@ STATES = (
 )
 LEAST_SEBUM = 0.02  # of its untreated level, where powers and logarithms are taken
 LEAST_KERATIN = 0.05  # of its untreated level, before drugs act on it
+FASTEST_LOSS = 2.0  # 1/day of glands: light takes most of a day at least, so that nothing is stiff
 OWN = ("placebo", "resistant", "marks", "sebum", "rater")  # what differs by person, on standard normal scales
 
 
@@ -196,7 +197,7 @@ def drift(person: Individual, state: State, signal: tuple[Array, ...]) -> State:
         (u.tablet - O) / person.theta["placebo.time"],
         (u.isotretinoin - W) / person.theta["laboratory.time"],
         u.session * (1 - N) - N / person.theta["placebo.session_time"],
-        person.theta["model.gland_regrowth"] * (1 - Z) - u.gland * Z,
+        person.theta["model.gland_regrowth"] * (1 - Z) - jnp.minimum(u.gland, FASTEST_LOSS) * Z,
     )
 
 
@@ -207,6 +208,7 @@ def _drives(person: Individual, drives: tuple[Array, ...], Z: Array, S: Array, u
     a, P, G, Phi, L, q, I, K, B, T = drives
     seen = a / (1 + u.receptor)
     f = (1 + p("androgen_half")) * seen / (p("androgen_half") + seen)
+    lost = jnp.minimum(u.gland, FASTEST_LOSS)
     killed = u.bpo + expit(-q) * u.antibiotic + u.kill
     bacteria = 10 ** (p("bacteria_power") * L)
     inflamed = 1 - p("bacteria_share") - p("sebum_share") + p("bacteria_share") * bacteria + p("sebum_share") * S
@@ -216,7 +218,7 @@ def _drives(person: Individual, drives: tuple[Array, ...], Z: Array, S: Array, u
     return (
         p("androgen_rate") * ((1 - u.androgen) - a),
         p("gland_recovery") * (1 - P) - p("gland_loss") * u.durable * P,
-        p("sebum_rate") * (P * Z * f * (1 - u.isotretinoin) - G) - u.gland * G,
+        p("sebum_rate") * (P * Z * f * (1 - u.isotretinoin) - G) - lost * G,
         p("follicle_recovery") * (1 - Phi) - p("follicle_loss") * u.durable * Phi,
         p("bacteria_rate") * (p("bacteria_sebum") * jnp.log10(S) - killed - L),
         p("resistance_gain") * u.selection * (1 - jnp.minimum(u.bpo / p("resistance_kill"), 1.0))
