@@ -43,7 +43,7 @@ def calibration(people: int = PEOPLE, say: Say = quiet, twins: int = TWINS) -> C
         seen.predictions,
         seen.differences,
         facts.parameters(found),
-        told[told.answered],
+        told.loc[told["answered"]],
         assumed(DISEASES["acne"].parameters, lambda name: "no ranking of acne's parameters yet"),
     )
 
