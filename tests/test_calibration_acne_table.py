@@ -15,7 +15,7 @@ from cutis.calibration.acne import cohort, noise, readings
 from cutis.calibration.acne import table as tables
 from cutis.calibration.acne.evidence.arms import arms, independent
 from cutis.calibration.acne.exposure import HABIT, SPREAD, steps
-from cutis.calibration.acne.table import build, covers
+from cutis.calibration.acne.table import EFFECTS, build, covers
 from cutis.calibration.scale import Vector, read_priors
 from cutis.core.acne.disease import ACNE
 from cutis.core.engine.course import advance, at_rest, on_device
@@ -49,7 +49,7 @@ def with_arms(key, *names):
 
 def none(table):
     """No effects of trials."""
-    return np.zeros(2 * len(table.trials))
+    return np.zeros(len(EFFECTS) * len(table.trials))
 
 
 @pytest.fixture(scope="module")
@@ -171,13 +171,13 @@ def test_steps_are_short_enough(table, values):
 
 
 def test_slopes_by_differences_are_the_exact_ones(combination):
-    effects = np.array([0.2, -0.1])
+    effects = np.array([0.2, 0.15, -0.1])
     near = combination.slopes(START, effects)
     exact = combination.slopes(START, effects, exact=True)
     np.testing.assert_allclose(near.parameters, exact.parameters, atol=1e-5)
     np.testing.assert_allclose(near.effects, exact.effects, atol=1e-5)
     full = combination.full(near)
-    assert full.shape == (VECTOR.size + 2, len(combination.entries))
+    assert full.shape == (VECTOR.size + len(EFFECTS), len(combination.entries))
     np.testing.assert_array_equal(full[-1] != 0, combination.shares)  # raters move grades alone
     assert (np.abs(full[-2]) > 1e-3).all()
 
@@ -195,18 +195,27 @@ def test_a_parameter_of_a_treatment_moves_the_arms_that_receive_it_alone(combina
 
 
 def test_a_trials_effects_help_its_vehicle_and_shift_its_raters(combination):
-    effects = np.array([[0, 0], [0.5, 0], [0, 0.3]])
-    nothing, vehicle, rater = (combination.values(START, each) for each in effects)
+    effects = np.array([[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.3]])
+    nothing, vehicle, comedones, rater = (combination.values(START, each) for each in effects)
     medians = ~combination.shares
     assert (vehicle[medians] < nothing[medians] - 1).all()
     assert (vehicle[~medians] > nothing[~medians]).all()
+    fewer = {e.outcome: less for e, less in zip(combination.entries, nothing - comedones, strict=True)}
+    assert fewer["noninflammatory_percent"] > 1.5 * fewer["inflammatory_percent"] > 0
     np.testing.assert_array_equal(rater[medians], nothing[medians])
     assert (rater[~medians] < nothing[~medians] - 0.02).all()
 
 
 def test_every_prior_is_of_a_parameter_and_no_combination_has_one():
     assert set(PRIORS) <= set(NUMBERS)
-    treatments = {name.split(".")[0] for name in PRIORS} - {"model", "placebo", "sensitivity"}
+    treatments = {name.split(".")[0] for name in PRIORS} - {
+        "model",
+        "placebo",
+        "sensitivity",
+        "iga",
+        "scale",
+        "quality",
+    }
     assert treatments <= set(ACNE.treatments)
     received = {treatment for trial in TRIALS.values() for arm in trial.arms for treatment in arm.treatments}
     assert treatments <= received

@@ -136,7 +136,7 @@ def test_a_calibration_has_every_table_in_its_place(pieces):
     found = results.calibration(64, said.append)
     assert found.found is pieces.calibrated
     for name in COLUMNS:
-        if name not in ("importance", "assumed"):
+        if name not in ("importance", "assumed", "checks"):  # of facts beside, psoriasis has tables of its own
             assert getattr(found, name) is getattr(pieces.made, name), name
     assert found.importance is None
     assert found.files == {"calibrated.yaml": "ä: 1\n".encode(), "uncertainty.csv": b"parameter\n"}

@@ -90,6 +90,7 @@ def test_the_local_executor_does_not_import_ray(tmp_path):
 
 STOP = """
 import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a run in the background has not
 from cutis.cluster import ledger
 record = ledger.record
 def record_and_stop(*shard):

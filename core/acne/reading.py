@@ -17,6 +17,7 @@ CUTS = ("almost_clear", "mild", "moderate", "severe")  # lowest grades 1 to 4
 TYPICAL = ("typical_mild", "typical_moderate", "typical_severe")  # faces of grades 2 to 4
 QUALITY, DLQI = 30.0, 30.0  # most points
 WORST = 3.0  # grade of a sign
+BEYOND = 1e6  # any severity; finite, so that slopes in the scale of grading are
 OWN = ("quality", "dlqi", *SIGNS, "triglycerides", "alt", "triglycerides rise", "alt rise")  # what differs by person
 NOISE = ("comedones", "inflammatory", "grade", "quality", "dlqi", *SIGNS, "triglycerides", "alt")  # and by visit
 
@@ -93,7 +94,7 @@ def cuts(theta: Theta) -> Array:
 def grader(chance: Array, grade: Array, severe: Array, theta: Theta) -> Array:
     """Normal scores with which faces of this severity get this grade, by uniform draws."""
     known = cuts(theta)
-    between = jnp.concatenate([jnp.full(1, -jnp.inf), known, jnp.full(1, jnp.inf)])
+    between = jnp.concatenate([jnp.full(1, -BEYOND), known, jnp.full(1, BEYOND)])
     number = grade.astype("int32")
     low, high = (expit((between[n] - severe) / theta["iga.scale"]) for n in (number, number + 1))
     inside = jnp.clip(low + (0.001 + 0.998 * chance) * (high - low), 1e-15, 1 - 1e-15)
