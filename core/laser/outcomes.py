@@ -1,0 +1,182 @@
+"""What sessions come to: fewer hairs, paler stains, less ink, and what goes wrong.
+
+Damage of one session goes in, as `treat` and `targets` give it, (..., people); all sessions are alike. `values` are the
+numbers of `outcomes.yaml`, or others of the same names, for calibration and for gradients. Times are days.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.linalg import expm
+from jax.scipy.special import logit
+from jax.scipy.stats import norm
+from jax.typing import ArrayLike
+
+from ..parameters import read_table
+from .damage.kinetics import dead
+from .targets import Follicles, Pigment, Vessels, ink_depths, vessel_classes
+
+HERE = Path(__file__).parent
+TABLE = read_table(HERE / "outcomes.yaml", sources=HERE / "device_sources.yaml")
+VALUES = TABLE.numbers()
+LEAST = 1e-9  # probability next to 0 and 1, where log odds are still taken
+MIDDLE_TONE = 28.0  # degrees
+
+
+class Events(NamedTuple):
+    """Probability of each in a person after one session, (..., people)."""
+
+    blister: Array
+    burn: Array
+    purpura: Array
+    hyperpigmentation: Array
+
+
+Values = Mapping[str, Any]
+
+
+def probit(log_omega: Array, level: ArrayLike, spread: ArrayLike) -> Array:
+    """Share of those whose own level of log10 Omega, normal between them, is below that of the damage done."""
+    return norm.cdf((log_omega / jnp.log(10.0) - level) / spread)
+
+
+def hair_reduction(
+    harmed: Follicles, sessions: int, interval: float, follow_up: ArrayLike, values: Values = VALUES
+) -> Array:
+    r"""Share of hairs that are missing at times after the last session, (times, ..., people).
+
+    Follicles grow (A), rest with their hair (R), or have shed it (S); a session takes for good a share p of those that
+    grow, and sheds a share q of what is left of them. Between sessions
+    $\dot A = R/\tau_R + S/\tau_S - A/\tau_A,\ \dot R = A/\tau_A - R/\tau_R,\ \dot S = -S/\tau_S$.
+
+    Args:
+      interval: between sessions. follow_up: after the last one, (times,).
+
+    Raises:
+      ValueError: no session, a negative time.
+    """
+    times = _checked(sessions, interval, follow_up)
+    v = values
+    lost = probit(harmed.bulge, v["hair.permanent_level"], v["hair.permanent_spread"])
+    shed = probit(harmed.bulb, v["hair.temporary_level"], v["hair.temporary_spread"])
+    grows = v["hair.growing"]
+    rest, regrow = 1 / v["hair.resting"], 1 / v["hair.regrowth"]
+    stop = rest * (1 - grows) / grows
+    rates = jnp.array([[-stop, rest, regrow], [stop, -rest, 0.0], [0.0, 0.0, -regrow]])
+    state = jnp.stack([jnp.full_like(lost, grows), jnp.full_like(lost, 1 - grows), jnp.zeros_like(lost)])
+    between = expm(rates * interval)
+    for session in range(sessions):
+        state = jnp.tensordot(between, state, 1) if session else state
+        left = state[0] * (1 - lost)
+        state = jnp.stack([left * (1 - shed), state[1], state[2] + left * shed])
+    later = jnp.stack([expm(rates * time) for time in times])
+    return 1 - jnp.tensordot(later, state, 1)[:, :2].sum(axis=1)
+
+
+def blanching(harmed: Vessels, sessions: int, interval: float, follow_up: ArrayLike, values: Values = VALUES) -> Array:
+    """Share of the redness of a port-wine stain that is gone at times after the last session, (times, ..., people).
+
+    Redness is vessel area seen through the skin above it; a session closes a share of the open vessels of each class,
+    and closed ones are replaced at a constant rate.
+    """
+    times = _checked(sessions, interval, follow_up)
+    weight = stain(values)[..., None]
+    rate = values["port_wine.regrowth"]
+    still = jnp.exp(-rate * interval)
+    shut = jnp.zeros_like(harmed.closed)
+    for session in range(sessions):
+        shut = shut * still if session else shut
+        shut = shut + (1 - shut) * harmed.closed
+    gone = (shut * weight).sum(axis=(-3, -2))
+    return jnp.stack([gone * jnp.exp(-rate * time) for time in times])
+
+
+def stain(values: Values = VALUES) -> Array:
+    """Share of each class of vessels in the redness of a stain, (diameters, depths), of sum 1."""
+    v = values
+    diameters, depths = (jnp.asarray(part) for part in vessel_classes())
+    number = norm.pdf((jnp.log(diameters) - jnp.log(v["port_wine.diameter"])) / v["port_wine.diameter_spread"])
+    deep = norm.pdf((depths - v["port_wine.depth"]) / v["port_wine.depth_spread"])
+    seen = deep * jnp.exp(-depths / v["port_wine.visible"])
+    weight = (number * diameters)[:, None] * seen[None]
+    return weight / weight.sum()
+
+
+def ink_clearance(harmed: Pigment, sessions: int, values: Values = VALUES) -> Array:
+    """Share of the darkness of a black tattoo that is gone some weeks after the last session, (..., people)."""
+    _checked(sessions, 0.0, 0.0)
+    seen = jnp.exp(-jnp.asarray(ink_depths()) / values["pigment.visible"])
+    weight = (seen / seen.sum())[:, None]
+    left = (1 - values["pigment.carried"] * harmed.ink) ** sessions
+    return 1 - (left * weight).sum(axis=-2)
+
+
+def pigment_clearance(harmed: Pigment, sessions: int, values: Values = VALUES) -> Array:
+    """Share of epidermal pigment that is gone before it comes back, (..., people)."""
+    _checked(sessions, 0.0, 0.0)
+    return 1 - (1 - values["pigment.shed"] * harmed.melanosomes) ** sessions
+
+
+def gland_hazard(lost: Array) -> Array:
+    """Integral over time of the rate of loss of gland capacity that one session stands for: -ln(1 - lost).
+
+    A session whose exposure begins at 1 and fades with k 1/day takes as much with a rate of loss of k times this.
+    """
+    return -jnp.log1p(-jnp.minimum(lost, 1 - LEAST))
+
+
+def events(
+    basal: Array,
+    typology: ArrayLike,
+    sought: ArrayLike,
+    vessels: Vessels | None = None,
+    area: ArrayLike = 1.0,
+    values: Values = VALUES,
+) -> Events:
+    """Risks of one session.
+
+    Args:
+      basal: ln Omega of the basal layer, (..., people). typology: angle, degrees, (people,). sought: how events are
+        looked for, 0 (read from charts) to 1 (at every visit). vessels: of normal skin, else no purpura is told (NaN).
+      area: share of the surface that the light covers, less than 1 for columns.
+
+    Raises:
+      ValueError: `sought` or `area` is outside 0 to 1.
+    """
+    for name, value in (("sought", sought), ("area", area)):
+        if not bool(((np.asarray(value) >= 0) & (np.asarray(value) <= 1)).all()):
+            raise ValueError(f"{name}: {value}; expected 0 to 1")
+    v = values
+    tone = jnp.broadcast_to(jnp.asarray(typology, basal.dtype), basal.shape) - MIDDLE_TONE
+    shift = v["events.sought"] * jnp.asarray(sought, basal.dtype)
+    injured = 100 * dead(basal) * jnp.asarray(area, basal.dtype)
+    brown = v["events.pih_base"] + v["events.pih_injury"] * jnp.log1p(injured) + v["events.pih_tone"] * tone
+
+    def seen(name: str, log_omega: Array) -> Array:
+        done = probit(log_omega, v[f"events.{name}_level"], v[f"events.{name}_spread"])
+        return _expit(logit(jnp.clip(done, LEAST, 1 - LEAST)) + shift)
+
+    if vessels is None:
+        purpura = jnp.full_like(basal, jnp.nan)
+    else:
+        narrow = vessel_classes()[0] <= v["events.purpura_widest"]
+        worst = vessels.log_omega[..., np.flatnonzero(narrow), :, :].max(axis=(-3, -2))
+        purpura = probit(worst, v["events.purpura_level"], v["events.purpura_spread"])  # nobody overlooks it
+    return Events(seen("blister", basal), seen("burn", basal), purpura, _expit(brown + shift))
+
+
+def _expit(x: Array) -> Array:
+    return 1 / (1 + jnp.exp(-x))
+
+
+def _checked(sessions: int, interval: ArrayLike, follow_up: ArrayLike) -> np.ndarray:
+    times = np.atleast_1d(np.asarray(follow_up, float))
+    if sessions < 1:
+        raise ValueError(f"sessions: {sessions}; expected at least 1")
+    if not np.asarray(interval) >= 0 or not (times >= 0).all():
+        raise ValueError(f"interval, follow_up: {interval}, {follow_up}; expected 0 days or more")
+    return times

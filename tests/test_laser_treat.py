@@ -1,0 +1,143 @@
+"""One session: light becomes heat without loss, heat does damage as by other routes; tone and cooling matter."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cutis.core.laser import optics, treat
+from cutis.core.laser.damage.kinetics import kinetics
+from cutis.core.laser.damage.sweep import sweep
+from cutis.core.laser.device import named, settings
+from cutis.core.laser.heat import column, grid
+from cutis.core.laser.light import propagate
+
+FLUENCES = (8.0, 15.0, 22.0)
+ITA = np.array([50.0, 28.0, -10.0])
+PEOPLE = optics.typical(optics.melanosomes(ITA))
+USED = settings("alexandrite_long", fluence=FLUENCES)
+
+
+@pytest.fixture(scope="module")
+def warmed():
+    return treat.warm(PEOPLE, USED)
+
+
+@pytest.fixture(scope="module")
+def treated():
+    return treat.treat(PEOPLE, USED)
+
+
+def body(warmed, of=USED):
+    """The column of `warm`, put together again."""
+    t = warmed.thickness
+    skin = jnp.stack([t[0], t[1] + t[2], t[3] + t[4], t[5]])
+    absorbed = treat._absorbed(warmed.lights[0], t, warmed.edges)
+    tissue = grid.laid(treat._thermal(PEOPLE), skin, warmed.edges)
+    return column.column(np.diff(warmed.edges), tissue, absorbed)
+
+
+def test_the_cells_take_what_the_layers_absorb(warmed):
+    light = warmed.lights[0]
+    broad = light._replace(factor=jnp.ones_like(light.factor))
+    without = jnp.asarray(light.stack.absorption).at[:, 5].set(0.0)  # the subcutis goes on below the cells
+    broad = broad._replace(stack=light.stack._replace(absorption=without))
+    heat = treat._absorbed(broad, warmed.thickness, warmed.edges) * np.diff(warmed.edges)[:, None]
+    absorbed = propagate(optics.layers(PEOPLE, 755.0), 1.0, 1.4, nodes=treat.NODES).absorbed
+    assert np.asarray(heat.sum(0)) / 0.01 == pytest.approx(np.asarray(absorbed[:, :5].sum(1)), rel=0.002)
+
+
+def test_a_small_spot_leaves_less_at_depth_and_a_wide_one_all(warmed):
+    factor = np.asarray(warmed.lights[0].factor)
+    assert (factor <= 1).all()
+    assert factor[0].min() > 0.9
+    assert (np.diff(factor[:40, 0]) < 1e-6).all()
+
+
+def test_damage_and_peak_are_those_of_the_sweep(warmed):
+    swept = sweep(body(warmed), warmed.course, kinetics("henriques"), np.array(FLUENCES))
+    depth = jnp.broadcast_to(jnp.asarray(grid.centres(warmed.edges))[:, None], (len(warmed.edges) - 1, 3))
+    ends = [treat.at_depth(h, warmed.edges, depth) for h in (warmed.response.base, warmed.response.rise)]
+    ours = treat.damage(kinetics("henriques"), *ends, warmed.course.step, jnp.asarray(FLUENCES))
+    low = np.asarray(swept.log_omega) > -60
+    hot = np.asarray(swept.log_omega) < 60  # rates are held below e^80 there
+    assert np.asarray(ours)[low & hot] == pytest.approx(np.asarray(swept.log_omega)[low & hot], abs=0.01)
+
+
+def test_the_hottest_is_that_of_one_run_at_this_fluence(warmed, treated):
+    run = column.simulate(body(warmed), warmed.course, 15.0, boiling=False)
+    epidermis = warmed.edges[:-1] < float(warmed.thickness[:3].sum(0).min())
+    inside = np.asarray(run.temperature)[:, epidermis].max((0, 1))
+    surface = np.asarray(run.surface).max(0)
+    assert np.asarray(treated.hottest)[1] == pytest.approx(np.maximum(inside, surface), rel=1e-6)
+
+
+def test_darker_skin_and_more_light_do_more_harm(treated):
+    for part in (treated.hottest, treated.basal, treated.corneum):
+        assert (np.diff(np.asarray(part), axis=0) > 0).all()
+        assert (np.diff(np.asarray(part), axis=1) > 0).all()
+    assert np.asarray(treated.burn).min() == 0
+    assert np.asarray(treated.burn).max() == 3
+
+
+def test_boiling_is_marked_and_not_trusted(treated):
+    assert (np.asarray(treated.overheated) == ~np.asarray(treated.trusted)).all()
+    assert bool(treated.overheated[-1, -1])
+    assert not bool(treated.overheated[0, 0])
+
+
+def test_one_fluence_of_several_is_that_fluence_alone(treated):
+    alone = treat.treat(PEOPLE, replace(USED, fluence=15.0))
+    assert alone.basal.shape == (1, 3)
+    assert np.asarray(alone.basal[0]) == pytest.approx(np.asarray(treated.basal[1]), abs=1e-9)
+
+
+def test_people_do_not_depend_on_who_is_treated_with_them(treated, monkeypatch):
+    monkeypatch.setattr(treat, "PEOPLE", 3)
+    four = optics.Skin(*(field[jnp.array([0, 1, 2, 0])] for field in PEOPLE))
+    parts = treat.treat(four, USED)
+    assert parts.basal.shape == (3, 4)
+    assert np.asarray(parts.basal[:, :3]) == pytest.approx(np.asarray(treated.basal), abs=1e-6)
+    assert np.asarray(parts.basal[:, 3]) == pytest.approx(np.asarray(treated.basal[:, 0]), abs=1e-6)
+
+
+def test_cooling_spares_the_epidermis_and_not_the_deep_dermis(treated):
+    bare = treat.treat(PEOPLE, settings("alexandrite_long", fluence=FLUENCES, cooling="none"))
+    assert (np.asarray(bare.hottest - treated.hottest)[:, :2] > 5).all()
+    assert (np.asarray(bare.basal) > np.asarray(treated.basal)).all()
+
+
+def test_finer_cells_change_little(treated, monkeypatch):
+    fine = np.concatenate([0.0025 * np.arange(40), 0.1 + grid.graded(88, 0.0025, 0.2, 5.9)])
+    monkeypatch.setattr(treat, "cells", lambda: fine)
+    finer = treat.treat(PEOPLE, USED)
+    rise = np.asarray(finer.hottest) - 33.0
+    assert np.asarray(treated.hottest) - 33.0 == pytest.approx(rise, rel=0.03)
+    assert np.asarray(treated.basal)[:, 0] == pytest.approx(np.asarray(finer.basal)[:, 0], abs=1.0)
+
+
+def test_twins_come_as_columns_too(treated):
+    size = {"stratum_corneum": 15.0, "epidermis": 60.0, "dermis": 1.2}
+    twins = {f"{name}_cheek": np.full(3, value) for name, value in size.items()} | {"ita": ITA}
+    found = treat.treat(twins, USED)
+    assert np.asarray(found.basal) == pytest.approx(np.asarray(treated.basal), abs=1e-6)
+    with pytest.raises(ValueError, match="twins lack epidermis_cheek"):
+        treat.treat({name: column for name, column in twins.items() if name != "epidermis_cheek"}, USED)
+
+
+def test_what_cannot_be_treated_is_refused():
+    with pytest.raises(ValueError, match="fibre_1550: delivery by fractional; `treat` takes broad beams"):
+        treat.treat(PEOPLE, settings("fibre_1550"))
+    with pytest.raises(ValueError, match="twins: there are none"):
+        treat.treat(optics.typical(np.zeros(0)), USED)
+    thin = PEOPLE._replace(stratum_corneum=jnp.full(3, 0.001))
+    with pytest.raises(ValueError, match=r"layer 0 of column 0 is 0.001 mm thick"):
+        treat.treat(thin, USED)
+
+
+def test_every_broad_beam_of_the_table_has_a_course():
+    for name in ("pulsed_dye", "nd_yag_pico", "acne_1726", "ipl", "diode_long"):
+        course = treat.sessions_course(settings(name))
+        lit = (course.pulse * course.step).sum()
+        assert lit == pytest.approx(1.0), named(name)
