@@ -13,7 +13,8 @@ from .climb import Table as Climbed
 from .terms import NEAREST
 
 SEED = 1
-DRAWS = 100
+DRAWS = 100  # of the parameters, which cost a computation of the table each
+REPEATS = 20  # of the effects of a new trial with each of them, which cost next to nothing
 LEVEL = 0.90
 NUDGE = 1e-3  # of effects, which shows what they do near 0
 
@@ -44,7 +45,8 @@ class Refit:
 class Draws:
     """Predictions of a table in many draws of what is not known: parameters and the effects of a new trial.
 
-    value: (entries,), without effects. drawn: (draws, entries). variation: of the terms' figures beside chance.
+    value: (entries,), without effects. drawn: (draws, entries), as many as REPEATS for each draw of the parameters.
+    variation: of the terms' figures beside chance.
     """
 
     value: np.ndarray
@@ -97,7 +99,7 @@ def receiving(trials: Iterable[Any], drugs: Sequence[str]) -> list[str]:
 
 
 def draws(of: Refit, number: int = DRAWS, seed: int = SEED) -> Draws:
-    """Draw parameters from their posterior, and for each the effects of a new trial."""
+    """Draw parameters from their posterior, and with each the effects of REPEATS new trials."""
     table, fit = of.table, of.fit
     rng = np.random.default_rng(seed)
     size, none = len(fit.vector), np.zeros(len(fit.effects))
@@ -111,12 +113,13 @@ def draws(of: Refit, number: int = DRAWS, seed: int = SEED) -> Draws:
     drawn = []
     for _ in range(number):
         free = _free(table.values(fit.vector + root @ rng.standard_normal(size), none), table.shares)
+        free = np.tile(free, (REPEATS, 1))
         for group in fit.groups:
-            effect = group.spread * rng.standard_normal(group.size + 1)
-            effect[-1] = 0.0  # of what has none
-            free = free + slopes[group.name] * effect[table.belongs[group.name]]
+            effect = group.spread * rng.standard_normal((REPEATS, group.size + 1))
+            effect[:, -1] = 0.0  # of what has none
+            free = free + slopes[group.name] * effect[:, table.belongs[group.name]]
         drawn.append(np.where(table.shares, _inside(expit(free)), free))
-    return Draws(value, np.stack(drawn), fit.variation)
+    return Draws(value, np.concatenate(drawn), fit.variation)
 
 
 def counted(drawn: np.ndarray, n: int, rho: float, rng: np.random.Generator) -> np.ndarray:
@@ -143,13 +146,18 @@ def predictions(scheme: str, figures: Iterable[Figure], found: Draws, seed: int 
 
 
 def differences(scheme: str, pairs: Iterable[Pair], found: Draws, seed: int = SEED) -> pd.DataFrame:
-    """Each difference with its prediction and interval; those of shares in percentage points."""
+    """Each difference with its prediction and interval; those of shares in percentage points.
+
+    `tail` is the chance that as many people differ at least as far to the same side, doubled: what is below 1 - LEVEL
+    lies outside the interval, and another level can be looked at.
+    """
     rng = np.random.default_rng(seed)
     rows = []
     for pair in pairs:
         one, other = pair.one, pair.other
         unit = 100 if one.error is None else 1
-        low, high = _interval(unit * (_repeated(one, found, rng) - _repeated(other, found, rng)))
+        repeated = unit * (_repeated(one, found, rng) - _repeated(other, found, rng))
+        low, high = _interval(repeated)
         predicted = unit * float(found.value[one.place] - found.value[other.place])
         rows.append(
             {
@@ -167,6 +175,7 @@ def differences(scheme: str, pairs: Iterable[Pair], found: Draws, seed: int = SE
                 "high": high,
                 "sign_kept": bool(np.sign(predicted) == np.sign(pair.observed)),
                 "inside": bool(low <= pair.observed <= high),
+                "tail": _tail(repeated, pair.observed),
             }
         )
     return pd.DataFrame(rows)
@@ -183,6 +192,10 @@ def _repeated(figure: Figure, found: Draws, rng: np.random.Generator) -> np.ndar
 def _interval(drawn: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return low, high
+
+
+def _tail(drawn: np.ndarray, observed: float) -> float:
+    return float(min(2 * min(np.mean(drawn <= observed), np.mean(drawn >= observed)), 1.0))
 
 
 def _nudged(groups: Sequence[Group], of: Group) -> np.ndarray:

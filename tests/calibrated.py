@@ -86,6 +86,7 @@ def _differences(predictions: pd.DataFrame) -> pd.DataFrame:
                 "week": one.week, "observed": observed, "observed_low": observed - 8, "observed_high": observed + 8,
                 "predicted": predicted, "low": predicted - 20, "high": predicted + 20,
                 "sign_kept": observed * predicted > 0, "inside": abs(observed - predicted) < 20,
+                "tail": 0.5 if abs(observed - predicted) < 20 else 0.001,
             })  # fmt: skip
     return pd.DataFrame(rows)
 

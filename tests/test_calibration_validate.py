@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from cutis.calibration.climb import climb
-from cutis.calibration.predict import Refit, counted, draws, split
+from cutis.calibration.predict import REPEATS, Refit, counted, draws, split
 from cutis.calibration.psoriasis import readings, readings_fit, validate
 from cutis.calibration.psoriasis.calibrate import SPREADS, Calibrated, Evidence, of_trials
 from cutis.calibration.psoriasis.evidence.targets import Relapse
@@ -121,7 +121,7 @@ def test_readings_are_estimated_without_what_is_left_out(calibrated, monkeypatch
 
 def test_draws_are_those_of_the_posterior_and_of_a_new_trial(calibrated):
     found = draws(Refit(calibrated.table, calibrated.fit), 400)
-    assert found.drawn.shape == (400, len(calibrated.table.entries))
+    assert found.drawn.shape == (400 * REPEATS, len(calibrated.table.entries))
     slopes, size = calibrated.fit.slopes, VECTOR.size
     place = calibrated.table.place["two", "guselkumab", "pasi90", 12]
     p = slopes.value[place]

@@ -20,7 +20,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "differences": (
         *("scheme", "trial", "arm", "comparator", "outcome", "week", "observed", "observed_low", "observed_high"),
-        *("against", "predicted", "low", "high", "sign_kept", "inside"),
+        *("against", "predicted", "low", "high", "sign_kept", "inside", "tail"),
     ),
     "parameters": (
         *("name", "about", "unit", "estimate", "low", "high", "prior_middle", "prior_sd", "posterior_sd"),

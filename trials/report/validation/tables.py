@@ -135,7 +135,7 @@ def between(low: float, high: float, of: Outcome = SHARE) -> str:
 
 
 def differences(found: Sequence[Any], titles: Mapping[str, str], told: Told) -> list[Row]:
-    """Comparison, outcome, week, observed with limits, predicted with interval, what is wrong."""
+    """Comparison, outcome, week, observed with limits, predicted with interval, chance of as far off, what is wrong."""
     ranked = sorted(found, key=lambda row: not missed(row))
     return [
         (
@@ -146,6 +146,7 @@ def differences(found: Sequence[Any], titles: Mapping[str, str], told: Told) -> 
             _points(row.predicted, row.low, row.high),
             "kept" if row.sign_kept else "changed",
             "yes" if row.inside else "no",
+            words.percent(row.tail),
         )
         for row in ranked
     ]
