@@ -267,12 +267,13 @@ def test_a_sound_study_has_no_problems():
         (
             {"outcome": "pasi_change", "intercurrent": "treatment_policy"},
             "analyses.a.method: cochran_mantel_haenszel is for a responder outcome, "
-            "but pasi_change is a continuous outcome; choose from ancova",
+            "but pasi_change is a continuous outcome; choose from ancova, mmrm, van_elteren",
         ),
         (
             {"method": "ancova"},
             "analyses.a.method: ancova is for a continuous outcome, but pasi50 is a responder outcome; "
-            "choose from cochran_mantel_haenszel, logistic, newcombe",
+            "choose from cochran_mantel_haenszel, cox, g_computation, kaplan_meier, log_rank, logistic, "
+            "miettinen_nurminen, newcombe, restricted_mean",
         ),
         (
             {"outcome": "pasi_change", "method": "ancova"},
@@ -282,7 +283,7 @@ def test_a_sound_study_has_no_problems():
         (
             {"covariates": ["weight"]},
             "analyses.a.covariates: cochran_mantel_haenszel would ignore weight; leave them out, "
-            "or choose from ancova, logistic",
+            "or choose from ancova, cox, g_computation, logistic, mmrm, negative_binomial, proportional_odds",
         ),
         (
             {"method": "logistic", "covariates": ["wieght"]},

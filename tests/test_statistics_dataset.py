@@ -155,8 +155,8 @@ def test_a_composite_of_a_measurement_is_refused_with_the_right_choices():
 
 
 def test_an_unknown_strategy_is_refused_with_the_right_choices():
-    with pytest.raises(ValueError, match="'hypothetical' is none of composite, treatment_policy, while_on_treatment"):
-        at_week(CHANGE, 12, "hypothetical")
+    with pytest.raises(ValueError, match=r"'principal_stratum' is none of composite, .*, while_on_treatment, hyp"):
+        at_week(CHANGE, 12, "principal_stratum")
 
 
 @pytest.mark.parametrize("strategy", ["treatment_policy", "while_on_treatment"])

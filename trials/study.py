@@ -95,23 +95,68 @@ class Conduct(Frozen):
     basis: str = ""
 
 
+class Options(Frozen):
+    """Settings of a method; what is left out is the method's own default, and what it does not know is refused.
+
+    variance: `HC3` or `classical` (ancova), `ye`, `ge`, `hc0` or `hc3` (g_computation), `observed` or `expected`
+      (negative_binomial).
+    structure, degrees_of_freedom, visits: of mmrm; visits are all after baseline up to the analysis's week if left out.
+    stratified: by the strata of randomisation (miettinen_nurminen, van_elteren, log_rank, cox), which is the default.
+    ties: of cox.
+    time_to: the first visit with the outcome (`response`), or the first without it (`loss`) of those who had it at
+      `from_week`; times count from that week.
+    imputations: number of them.
+    tipping: shifts of the imputed values of the arm (ancova), in the order in which they get worse.
+    """
+
+    variance: Literal["HC3", "classical", "ye", "ge", "hc0", "hc3", "observed", "expected"] | None = None
+    structure: Name | None = None
+    degrees_of_freedom: (
+        Literal["satterthwaite", "kenward_roger", "kenward_roger_linear", "between_within", "residual"] | None
+    ) = None
+    visits: tuple[Week, ...] | None = None
+    stratified: bool | None = None
+    ties: Literal["efron", "breslow"] | None = None
+    time_to: Literal["response", "loss"] | None = None
+    from_week: Week | None = None
+    imputations: Annotated[int, Field(ge=2, le=10_000)] | None = None
+    tipping: Annotated[tuple[float, ...], Field(min_length=1)] | None = None
+
+    def given(self) -> tuple[str, ...]:
+        """Names of the settings that are not left out."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+
 class Analysis(Frozen):
     """One comparison of two arms.
 
     `paired_t` and `mcnemar` compare the two sides of the same twins (design `split_body`), all others different twins.
+    outcome: of the disease; for counts and grades, a measurement as it is read at the visit.
     `intercurrent`: `composite` counts stopping, rescue or a missing value as non-response;
-    `treatment_policy` takes what was observed, whatever happened; `while_on_treatment` what was observed before.
+    `treatment_policy` takes what was observed, whatever happened; `while_on_treatment` what was observed before;
+    `hypothetical` asks what would have been observed without the event.
+    `missing`: what stands for values that are missing, or that a hypothetical strategy leaves out: nothing (`none`),
+    non-response (the default of `composite`), or multiple imputation, at random or by the comparator's arm.
     """
 
     outcome: Name
     week: Week
     arm: Name
     comparator: Name
-    method: Literal["newcombe", "cochran_mantel_haenszel", "logistic", "ancova", "paired_t", "mcnemar"]
+    method: Literal[
+        "newcombe", "cochran_mantel_haenszel", "logistic", "ancova", "paired_t", "mcnemar",
+        "miettinen_nurminen", "g_computation", "mmrm", "negative_binomial", "proportional_odds", "van_elteren",
+        "log_rank", "cox", "restricted_mean", "kaplan_meier",
+    ]  # fmt: skip
     covariates: tuple[Name, ...] = ()
-    intercurrent: Literal["composite", "treatment_policy", "while_on_treatment"] = "composite"
+    intercurrent: Literal["composite", "treatment_policy", "while_on_treatment", "hypothetical"] = "composite"
     role: Literal["primary", "secondary", "exploratory"] = "exploratory"
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    missing: (
+        Literal["none", "non_response", "multiple_imputation", "jump_to_reference", "copy_reference", "copy_increments"]
+        | None
+    ) = None
+    options: Options = Options()
 
 
 class Trial(Frozen):

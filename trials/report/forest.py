@@ -21,9 +21,9 @@ from .words import (
     outcome_label,
     p_value,
     scale,
+    scale_unit,
     sentence,
     spaced,
-    unit,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def panels(results: "Sequence[Result]", planned: Sequence[str], disease: Disease
     """Group the comparisons by scale: risk differences, odds ratios, then other statistics by unit."""
     groups: dict[tuple[str, str], Panel] = {}
     for row in comparisons(results, planned):
-        of = unit(disease.outcomes.get(row.outcome))
+        of = scale_unit(row.statistic, disease.outcomes.get(row.outcome))
         if row.statistic in DIFFERENCES:
             key, panel = ("0", ""), Panel("Differences in responders", "percentage points", False, [])
         elif row.statistic.endswith("ratio"):

@@ -1,14 +1,14 @@
 """The comparisons in plain sentences, computed from the results; estimates and intervals, never a verdict."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.disease import Disease
-from ..statistics.analyses import PAIRED
+from ..statistics.offered import PAIRED
 from .forest import comparisons
 from .words import (
     DIFFERENCES,
-    INTERCURRENT,
     METHODS,
     MINUS,
     NOTHING,
@@ -19,8 +19,10 @@ from .words import (
     outcome_label,
     p_value,
     percent,
+    scale_unit,
     sentence,
     spaced,
+    strategy,
     unit,
     units,
 )
@@ -56,9 +58,9 @@ def in_short(results: "Sequence[Result]", planned: Sequence[str], disease: Disea
 
 def _figure(row: "Result", disease: Disease) -> str:
     value = estimate(row.estimate, row.statistic)
-    if value == NOTHING or row.statistic == "odds ratio":
+    if value == NOTHING or row.statistic.endswith("ratio"):
         return value if value == NOTHING else f"{TIMES} {value}"
-    of = "points" if row.statistic in DIFFERENCES else unit(disease.outcomes.get(row.outcome))
+    of = "points" if row.statistic in DIFFERENCES else scale_unit(row.statistic, disease.outcomes.get(row.outcome))
     return f"{'' if value.startswith(MINUS) else '+'}{value}{units(of)}"
 
 
@@ -70,6 +72,8 @@ def _text(row: "Result", disease: Disease) -> str:
         return f"At week {row.week}, {row.statistic} for {label}, {first} against {second}: could not be estimated."
     if row.method in PAIRED:
         return _within(row, label, value, disease)
+    if row.statistic in OWN:
+        return f"{OWN[row.statistic](row, label, first, second, value)} ({_uncertainty(row)})."
     if row.statistic in DIFFERENCES:
         return (
             f"At week {row.week}, {_responders(row.events, row.n)} of {first} and "
@@ -82,6 +86,62 @@ def _text(row: "Result", disease: Disease) -> str:
     measured = f"{value}{units(unit(disease.outcomes.get(row.outcome)))}"
     difference = f"the {row.statistic} for {label}, {first} minus {second}, was {measured}"
     return f"At week {row.week}, {difference} ({_uncertainty(row)})."
+
+
+def _reached(row: "Result", label: str) -> str:
+    """What the times of an analysis are times to: `reaching PASI 75`."""
+    lost = str(_options(row).get("time_to", "")).startswith("loss")
+    return f"losing {label}" if lost else f"reaching {label}"
+
+
+def _hazards(row: "Result", label: str, first: str, second: str, value: str) -> str:
+    return f"Up to week {row.week}, the hazard of {_reached(row, label)} in {first} was {value} times that in {second}"
+
+
+def _events(row: "Result", label: str, first: str, second: str, value: str) -> str:
+    counts = f"{_responders(row.events, row.n)} of {first} and {_responders(row.events_comparator, row.n_comparator)}"
+    if row.estimate < 0:
+        more = f"{value.removeprefix(MINUS)} events fewer in {first}"
+    else:
+        more = f"{value} events more in {first}"
+    return (
+        f"Up to week {row.week}, {_reached(row, label)} was seen in {counts} of {second}: {more} than expected if both "
+        "were equal"
+    )
+
+
+def _waits(row: "Result", label: str, first: str, second: str, value: str) -> str:
+    before = f"the mean time before {_reached(row, label)}"
+    return f"Up to week {row.week}, {before}, {first} minus {second}, was {value} weeks"
+
+
+def _curves(row: "Result", label: str, first: str, second: str, value: str) -> str:
+    told = f"the chance of {_reached(row, label)} (Kaplan-Meier), {first} minus {second}"
+    return f"By week {row.week}, {told}, differed by {value} percentage points"
+
+
+def _grades(row: "Result", label: str, first: str, second: str, value: str) -> str:
+    return f"At week {row.week}, the odds of a higher value of {label} in {first} were {value} times those in {second}"
+
+
+def _counts(row: "Result", label: str, first: str, second: str, value: str) -> str:
+    return f"At week {row.week}, the mean number of {label} in {first} was {value} times that in {second}"
+
+
+def _ranks(row: "Result", label: str, first: str, second: str, value: str) -> str:
+    told = f"the chance that a twin of {first} has a higher value of {label} than one of {second}"
+    return f"At week {row.week}, {told}, less the chance of a lower one, was {value}"
+
+
+OWN = {  # statistics with a sentence of their own
+    "hazard ratio": _hazards,
+    "observed minus expected events": _events,
+    "difference in restricted mean time": _waits,
+    "difference in shares with the event": _curves,
+    "cumulative odds ratio": _grades,
+    "count ratio": _counts,
+    "Mann-Whitney difference": _ranks,
+}
 
 
 def _within(row: "Result", label: str, value: str, disease: Disease) -> str:
@@ -120,6 +180,15 @@ def _test(p: float) -> list[str]:
 
 
 def _how(row: "Result") -> str:
-    strategy = INTERCURRENT.get(row.intercurrent, spaced(row.intercurrent))
-    parts = (METHODS.get(row.method, spaced(row.method)), strategy, row.note)
+    told = strategy(row.method, row.intercurrent, _options(row).get("missing"))
+    parts = (METHODS.get(row.method, spaced(row.method)), told, row.note)
     return sentence("; ".join(part.strip().rstrip(".") for part in parts if part.strip())) + "."
+
+
+def _options(row: "Result") -> dict[str, str]:
+    """Options of a result; empty where they cannot be read."""
+    try:
+        found = json.loads(row.options or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...core.disease import Disease
 from ...core.parameters import STATUSES, Parameter, Source, Table
 from ..enrol import on_each_side
+from ..statistics import outcomes as asked
 from ..study import Study
 from .words import (
     DIFFERENCES,
-    INTERCURRENT,
     METHODS,
     NOTHING,
+    SHARES,
     count,
     criterion,
     estimate,
@@ -23,6 +24,7 @@ from .words import (
     plain_number,
     sentence,
     spaced,
+    strategy,
     unit,
     units,
 )
@@ -110,8 +112,9 @@ def outcomes(study: Study, disease: Disease) -> list[tuple[str, str, str]]:
     names = dict.fromkeys([*study.trial.outcomes, *(item.outcome for item in study.trial.analyses.values())])
     rows = []
     for name in names:
-        outcome = disease.outcomes.get(name)
-        kind = "" if outcome is None else outcome.kind + (f", {unit(outcome)}" if unit(outcome) else "")
+        outcome = asked.named(disease, name)
+        kind = "" if outcome is None else asked.kind(disease, name)
+        kind += f", {unit(outcome)}" if unit(outcome) not in ("", kind) else ""
         rows.append((name, outcome.about if outcome else NOTHING, kind))
     return rows
 
@@ -126,7 +129,7 @@ def plan(study: Study, disease: Disease) -> list[tuple[str, ...]]:
             f"{spaced(item.arm)} against {spaced(item.comparator)}",
             METHODS.get(item.method, item.method)
             + (f"; covariates {', '.join(map(spaced, item.covariates))}" if item.covariates else ""),
-            sentence(INTERCURRENT.get(item.intercurrent, item.intercurrent)),
+            sentence(strategy(item.method, item.intercurrent, item.missing)),
         )
         for name, item in study.trial.analyses.items()
     ]
@@ -169,7 +172,7 @@ def _figure(row: "Result", disease: Disease, how: int) -> Figure:
     known_as = disease.outcomes.get(row.outcome)
     groups = [(row.events, row.n)] + ([(row.events_comparator, row.n_comparator)] if row.comparator else [])
     responders = known_as is not None and known_as.kind == "responder"
-    scaled = " points" if row.statistic in DIFFERENCES else " %" if row.statistic == "proportion" else ""
+    scaled = " points" if row.statistic in DIFFERENCES else " %" if row.statistic in SHARES else ""
     return Figure(
         analysis=spaced(row.analysis),
         outcome=f"{outcome_label(disease, row.outcome)}, week {row.week}",

@@ -9,11 +9,38 @@ from ..study import Criterion, Stratum, Study
 from ..units import Amount
 
 MINUS, TIMES, NOTHING = "\u2212", "\u00d7", "\u2013"
-DIFFERENCES = ("risk difference", "common risk difference", "paired risk difference")
+DIFFERENCES = (
+    "risk difference",
+    "common risk difference",
+    "paired risk difference",
+    "standardised risk difference",
+    "difference in shares with the event",
+)
+SHARES = ("proportion", "share with the event")
+UNITS = {  # of statistics that are not on the outcome's own scale
+    "difference in restricted mean time": "weeks",
+    "restricted mean time": "weeks",
+    "median time": "weeks",
+    "observed minus expected events": "events",
+    "Mann-Whitney difference": "",
+}
 INTERCURRENT = {
     "composite": "stopping treatment, rescue or a missing value counts as non-response (composite)",
     "treatment_policy": "what was observed, whatever happened (treatment policy)",
     "while_on_treatment": "what was observed before treatment stopped or rescue began (while on treatment)",
+    "hypothetical": "what would have been observed had treatment not stopped and no rescue begun (hypothetical)",
+}
+TIMED = {
+    "composite": "who stops treatment or begins rescue before never responds, and has lost a response (composite)",
+    "hypothetical": "censored where treatment stops or rescue begins (hypothetical)",
+}
+MISSING = {
+    "none": "missing values left out",
+    "non_response": "missing values count as non-response",
+    "multiple_imputation": "missing values imputed at random",
+    "jump_to_reference": "missing values imputed as in the comparator's arm from then on (jump to reference)",
+    "copy_reference": "missing values imputed as in the comparator's arm throughout (copy reference)",
+    "copy_increments": "missing values imputed with the comparator's changes from then on (copy increments)",
 }
 METHODS = {
     "newcombe": "difference of proportions, Newcombe interval",
@@ -22,6 +49,16 @@ METHODS = {
     "ancova": "analysis of covariance",
     "paired_t": "mean difference between the two sides of a twin",
     "mcnemar": "difference of paired proportions, Tango interval and McNemar test",
+    "miettinen_nurminen": "difference of proportions, Miettinen-Nurminen score interval",
+    "g_computation": "standardised difference of proportions, logistic model",
+    "mmrm": "mixed model for repeated measures",
+    "negative_binomial": "negative binomial regression",
+    "proportional_odds": "proportional odds regression",
+    "van_elteren": "van Elteren rank test",
+    "log_rank": "log-rank test",
+    "cox": "proportional hazards regression",
+    "restricted_mean": "restricted mean time to the event",
+    "kaplan_meier": "Kaplan-Meier estimate",
 }
 _UNITS = {"year": "years", "month": "months", "week": "weeks", "day": "days", "kg/m2": "kg/m²", "ug/mL": "µg/mL"}
 
@@ -82,7 +119,7 @@ def p_value(p: float) -> str:
 
 def scale(statistic: str) -> tuple[float, int]:
     """Factor and decimals in which a statistic is printed: risk differences in percentage points."""
-    return (100.0, 1) if statistic in DIFFERENCES or statistic == "proportion" else (1.0, 2)
+    return (100.0, 1) if statistic in DIFFERENCES or statistic in SHARES else (1.0, 2)
 
 
 def interval(low: float, high: float, statistic: str) -> str:
@@ -122,9 +159,10 @@ def sentence(text: str) -> str:
 
 def outcome_label(disease: Disease, name: str) -> str:
     """A short name: what precedes a colon in the outcome's description, or all of it if short, or its key."""
-    if name not in disease.outcomes:
+    known_as = disease.outcomes.get(name) or disease.endpoints.get(name)
+    if known_as is None:
         return spaced(name)
-    about = disease.outcomes[name].about
+    about = known_as.about
     for text in (about.split(":")[0], about):
         if len(text) <= 32:
             return text
@@ -134,6 +172,21 @@ def outcome_label(disease: Disease, name: str) -> str:
 def unit(outcome: Outcome | None) -> str:
     """The unit of a continuous outcome, empty for a responder outcome or a pure number."""
     return outcome.unit if outcome is not None and outcome.unit not in ("", "1", "-") else ""
+
+
+def scale_unit(statistic: str, outcome: Outcome | None) -> str:
+    """The unit of a statistic: the outcome's, unless it is of time, of events or a pure number."""
+    return UNITS.get(statistic, unit(outcome))
+
+
+def strategy(method: str, intercurrent: str, missing: str | None = None) -> str:
+    """How an analysis deals with intercurrent events and, where the study says so, with missing values."""
+    told = INTERCURRENT.get(intercurrent, spaced(intercurrent))
+    if method in ("log_rank", "cox", "restricted_mean", "kaplan_meier"):
+        told = TIMED.get(intercurrent, told)
+    elif intercurrent == "composite" and missing not in (None, "non_response"):
+        told = "stopping treatment or rescue counts as non-response (composite)"
+    return f"{told}; {MISSING.get(missing, spaced(missing))}" if missing else told
 
 
 def units(unit: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from ...core.disease import Outcome
 from ..events import ADVERSE, INTERCURRENT, MOVED
 
-STRATEGIES = ("composite", "treatment_policy", "while_on_treatment")
+STRATEGIES = ("composite", "treatment_policy", "while_on_treatment", "hypothetical")
 FRAME = ("twin", "side", "arm", "week", "seen", "on_treatment", "rescued", "stage")
 
 
@@ -91,7 +91,8 @@ def value(records: Records, outcome: Outcome, week: int, intercurrent: str) -> t
 
     `composite`: non-response if an intercurrent event happened by that week (the same week counts) or nothing was
     seen. `treatment_policy`: what was seen at that week, whatever had happened. `while_on_treatment`: what was seen
-    last, after baseline and no later than the first intercurrent event or that week.
+    last, after baseline and no later than the first intercurrent event or that week. `hypothetical`: what was seen at
+    that week, if no intercurrent event had happened before.
 
     Raises:
       ValueError: an unknown strategy, a composite of a continuous outcome, or a week without observations.
@@ -113,6 +114,8 @@ def value(records: Records, outcome: Outcome, week: int, intercurrent: str) -> t
             last = np.where(~np.isnan(seen) & (visit <= records.event), seen, last)
         return last, np.isnan(last) & about
     seen = _derive(outcome, records.at(week), baseline)
+    if intercurrent == "hypothetical":
+        seen = np.where(week <= records.event, seen, np.nan)
     missing = np.isnan(seen) & about
     if intercurrent == "composite":
         return np.where(missing | (about & (records.event <= week)), 0.0, seen), missing
@@ -126,6 +129,16 @@ def table(records: Records, outcome: Outcome, week: int, intercurrent: str) -> p
     baseline = {f"baseline_{name}": column for name, column in records.at(0).items()}
     frame = records.twins[["twin", "arm", "stratum"]].assign(value=values, missing=missing)
     return pd.concat([frame, covariates, pd.DataFrame(baseline, index=frame.index)], axis=1)
+
+
+def over_visits(records: Records, outcome: Outcome, weeks: Sequence[int], intercurrent: str) -> pd.DataFrame:
+    """A row a twin and week, as in `table`, with the columns `week` and `event` (week of the first event, or infinity).
+
+    Raises:
+      ValueError: as in `value`.
+    """
+    parts = [table(records, outcome, week, intercurrent).assign(week=week, event=records.event) for week in weeks]
+    return pd.concat(parts, ignore_index=True)
 
 
 def analysis_table(

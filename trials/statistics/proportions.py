@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..study import Options
 from .result import Finding
 
 WILSON = {"interval": "Wilson score, no continuity correction [Wilson 1927, J Am Stat Assoc 22:209]"}
@@ -16,12 +17,13 @@ NEWCOMBE = {
 
 
 class Contrast(NamedTuple):
-    """Which two arms are compared, adjusted for what, at which confidence level."""
+    """Which two arms are compared, adjusted for what, at which confidence level, with which settings of the method."""
 
     arm: str
     comparator: str
     covariates: tuple[str, ...] = ()
     level: float = 0.95
+    options: Options = Options()
 
 
 class Interval(NamedTuple):

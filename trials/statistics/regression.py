@@ -65,6 +65,7 @@ def ancova(table: pd.DataFrame, contrast: Contrast, covariance: Covariance = "HC
     classical variance. Adjusted means stand at the average of the covariates over the twins of the fit.
     """
     data, rows, note = design.read(table, contrast)
+    covariance = "nonrobust" if contrast.options.variance == "classical" else covariance
     settings = design.options(data, rows) | {
         "adjusted_means": "at the average of the covariates over the twins of the fit",
         "covariance": "HC3" if covariance == "HC3" else "classical",

@@ -8,6 +8,7 @@ import pandas as pd
 
 from .proportions import Contrast, empty, proportion, responders, tally
 from .result import Finding, engine_version, joined
+from .told import compared, strata
 
 SATO = (
     "Wald with Sato's variance, limits kept within -1 and 1 "
@@ -37,19 +38,21 @@ def mantel_haenszel(tables: np.ndarray, level: float = 0.95) -> Common:
     A stratum with one arm carries no weight. Where Sato's variance vanishes (no stratum has twins that
     respond and twins that do not, or the arms share no outcome) the limits are `hybrid_limits`.
     """
+    from .methods.cmh import common_difference
+
     both = tables.sum(axis=2).min(axis=1) > 0
     note = "" if both.all() else _one_armed(tables[~both], len(tables))
     tables = tables[both].astype(float)
     if not len(tables):
         return Common(math.nan, math.nan, math.nan, math.nan, math.nan, SATO, "no stratum holds twins of both arms")
-    estimate, variance = _sato(tables)
     p, p_note = _test(tables)
-    if variance > 1e-14:
-        se = math.sqrt(variance)
-        half = _z(level) * se
-        low, high, interval = max(-1.0, estimate - half), min(1.0, estimate + half), SATO
+    # The kernel counts the comparator, and no response, first.
+    found = common_difference(tables[:, ::-1, ::-1], level)
+    estimate, se = float(found.estimate), float(found.se)
+    if not math.isnan(se):
+        low, high, interval = max(-1.0, float(found.low)), min(1.0, float(found.high)), SATO
     else:
-        se, interval = math.nan, NEWCOMBE
+        interval = NEWCOMBE
         low, high = hybrid_limits(tables, level)
         note = joined(note, "the outcomes leave Sato's variance at zero, so the limits are Newcombe's")
     return Common(estimate, low, high, se, p, interval, joined(note, p_note))
@@ -103,6 +106,32 @@ def common_risk_difference(table: pd.DataFrame, contrast: Contrast) -> list[Find
     return [difference, *(proportion(table, arm, contrast.level) for arm in (contrast.arm, contrast.comparator))]
 
 
+def miettinen_nurminen(table: pd.DataFrame, contrast: Contrast) -> list[Finding]:
+    """Risk difference with its score interval and test, over the strata of randomisation or not, and crude shares."""
+    from .methods import score
+
+    responders(table, "miettinen_nurminen")
+    one, two = tally(table, contrast.arm), tally(table, contrast.comparator)
+    code, _, how = strata(table, contrast)
+    counts = _tables(table.assign(stratum=code), contrast)
+    counts = counts if len(counts) else np.zeros((1, 2, 2), np.int64)
+    sizes = counts.sum(axis=2)
+    pair = score.pair(counts[:, 0, 0], sizes[:, 0], counts[:, 1, 0], sizes[:, 1])
+    settings = {
+        "interval": "score, variance at the limit times n / (n - 1) [Miettinen and Nurminen 1985, Stat Med 4:213]",
+        "test": "score, the one that the interval inverts",
+        "strata": how,
+        "weights": "n1 n0 / (n1 + n0)",
+    }
+    statistic = "risk difference" if how == "none" else "common risk difference"
+    difference = compared(
+        contrast, "miettinen_nurminen", settings, statistic, score.binomial(pair, level=contrast.level),
+        (one.n, two.n), events=(one.events, two.events), missing=one.missing + two.missing,
+        note="; ".join(empty(a) for a, t in ((contrast.arm, one), (contrast.comparator, two)) if not t.n),
+    )  # fmt: skip
+    return [difference, *(proportion(table, arm, contrast.level) for arm in (contrast.arm, contrast.comparator))]
+
+
 def _tables(table: pd.DataFrame, contrast: Contrast) -> np.ndarray:
     """Twins by stratum, arm and outcome; only strata with twins of these arms."""
     table = table.loc[table["arm"].isin([contrast.arm, contrast.comparator]) & table["value"].notna()]
@@ -111,17 +140,6 @@ def _tables(table: pd.DataFrame, contrast: Contrast) -> np.ndarray:
     comparator = (table["arm"] == contrast.comparator).to_numpy().astype(int)
     np.add.at(cells, (stratum, comparator, 1 - table["value"].to_numpy().astype(int)), 1)
     return cells
-
-
-def _sato(tables: np.ndarray) -> tuple[float, float]:
-    x1, x0 = tables[:, 0, 0], tables[:, 1, 0]
-    n1, n0 = tables[:, 0].sum(axis=1), tables[:, 1].sum(axis=1)
-    n = n1 + n0
-    weight = (n1 * n0 / n).sum()
-    estimate = ((x1 * n0 - x0 * n1) / n).sum() / weight
-    P = ((n1**2 * x0 - n0**2 * x1 + n1 * n0 * (n0 - n1) / 2) / n**2).sum()
-    Q = ((x1 * (n0 - x0) + x0 * (n1 - x1)) / (2 * n)).sum()
-    return float(estimate), float((estimate * P + Q) / weight**2)
 
 
 def _test(tables: np.ndarray) -> tuple[float, str]:
