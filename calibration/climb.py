@@ -53,11 +53,15 @@ class Belief(Protocol):
 
 
 class Group(NamedTuple):
-    """Effects of one kind, one a trial for instance: normal around 0 with the standard deviation `spread`."""
+    """Effects of one kind, one a trial for instance: normal around 0 with the standard deviation `spread`.
+
+    telling: whether each effect tells of the spread, (size,), which then holds for the others too; all do if not given.
+    """
 
     name: str
     size: int
     spread: float = 0.2
+    telling: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,8 @@ def _adapted(
     """With spreads after one step of the EM algorithm over the effects that some figure tells of."""
     size = len(vector)
     squares = parts(at.groups, effects**2 + np.diag(covariance)[size:])
-    seen = parts(at.groups, known)
+    telling = [np.ones(g.size, dtype=bool) if g.telling is None else g.telling for g in at.groups]
+    seen = parts(at.groups, known & np.concatenate(telling))
     groups = [
         group._replace(spread=float(max(np.sqrt(np.mean(squares[group.name][seen[group.name]])), NARROWEST)))
         if seen[group.name].any()

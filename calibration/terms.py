@@ -96,7 +96,7 @@ class Counts:
         q = self.conditional(value)
         keep = self.n * q * (1 - q) >= LEAST
         rows, q = subset(self, keep), q[keep]
-        free = len(q) * (1 - places / len(keep))
+        free = len(q) * (1 - places / max(len(keep), 1))
 
         def excess(rho: float) -> float:
             return float((rows.information(q, rho) * (rows.x / rows.n - q) ** 2).sum() - free)

@@ -92,9 +92,15 @@ def test_what_is_left_out_is_not_seen():
         assert seen(one, one.arms[0], one.arms[0].readouts[0], {key}) is not out
 
 
+def test_success_by_grade_and_other_shares_vary_apart():
+    assert {name: term_of(figure(name, 20.0)) for name in ("iga01", "two_grades", "total_half", "nodules_tenth")} == {
+        "iga01": "counts", "two_grades": "counts", "total_half": "shares", "nodules_tenth": "shares",
+    }  # fmt: skip
+
+
 def test_no_figure_at_all_is_no_error():
     found = terms((), placed())
-    assert [term.telling for term in found.values()] == [0, 0, 0, 0]
+    assert [term.telling for term in found.values()] == [0, 0, 0, 0, 0]
     assert all(term.log(np.zeros(0)) == 0 for term in found.values())
 
 
@@ -103,7 +109,7 @@ def test_every_published_figure_has_an_error_and_a_term():
         for a in one.arms:
             for r in a.readouts:
                 assert (error_of(r) is None) == (r.outcome in SHARES)
-                assert term_of(r) in {"counts", "score", "percent", "change"}
+                assert term_of(r) in {"counts", "shares", "score", "percent", "change"}
                 assert (term_of(r) == "score") == (r.outcome in SCORES)
 
 

@@ -171,7 +171,7 @@ def test_steps_are_short_enough(table, values):
 
 
 def test_slopes_by_differences_are_the_exact_ones(combination):
-    effects = np.array([0.2, 0.15, -0.1])
+    effects = np.array([0.2, -0.1])
     near = combination.slopes(START, effects)
     exact = combination.slopes(START, effects, exact=True)
     np.testing.assert_allclose(near.parameters, exact.parameters, atol=1e-5)
@@ -195,13 +195,11 @@ def test_a_parameter_of_a_treatment_moves_the_arms_that_receive_it_alone(combina
 
 
 def test_a_trials_effects_help_its_vehicle_and_shift_its_raters(combination):
-    effects = np.array([[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.3]])
-    nothing, vehicle, comedones, rater = (combination.values(START, each) for each in effects)
+    effects = np.array([[0, 0], [0.5, 0], [0, 0.3]])
+    nothing, vehicle, rater = (combination.values(START, each) for each in effects)
     medians = ~combination.shares
     assert (vehicle[medians] < nothing[medians] - 1).all()
     assert (vehicle[~medians] > nothing[~medians]).all()
-    fewer = {e.outcome: less for e, less in zip(combination.entries, nothing - comedones, strict=True)}
-    assert fewer["noninflammatory_percent"] > 1.5 * fewer["inflammatory_percent"] > 0
     np.testing.assert_array_equal(rater[medians], nothing[medians])
     assert (rater[~medians] < nothing[~medians] - 0.02).all()
 

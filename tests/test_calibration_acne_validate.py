@@ -47,7 +47,7 @@ def changed(found, key, by):
 def test_parameters_are_found_again():
     of = told(table().values(TRUE, EFFECTLESS), 200_000)
     wide = believed({name: replace(prior, sd=2.0) for name, prior in PRIORS.items()})
-    fit = climb(table(), terms(of, table()), wide, groups(table()), START)
+    fit = climb(table(), terms(of, table()), wide, groups(table(), of), START)
     sd = np.sqrt(np.diag(fit.covariance))[: VECTOR.size]
     assert np.abs(fit.vector - TRUE).max() < 0.05
     assert (np.abs(fit.vector - TRUE) < 2 * sd).all()
@@ -62,7 +62,7 @@ def test_numbers_are_the_estimates_and_the_spreads_that_were_found(found):
         assert found.numbers[SPREADS[name]] == found.fit.spreads[name]
     others = set(PARAMETERS.numbers()) - set(VECTOR.labels) - set(SPREADS.values()) - set(relapse.ESTIMATED)
     assert all(found.numbers[name] == PARAMETERS.numbers()[name] for name in others)
-    assert set(found.fit.variation) == {"counts", "percent", "change", "score"}
+    assert set(found.fit.variation) == {"counts", "shares", "percent", "change", "score"}
 
 
 def test_a_calibration_starts_from_what_is_believed_not_from_what_is_shipped(found):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jax.numpy as jnp
+import numpy as np
 
 from ...core.acne.treatments import HERE, PARAMETERS
 from ..climb import Fit, Group, climb
@@ -79,12 +80,18 @@ def calibrate(
     told = terms(trials, table, {*LEFT_OUT, *left_out})
     say(", ".join(f"{term.telling} figures of {name}" for name, term in told.items()))
     begin = vector.vector(before | {k: v for k, v in (start or {}).items() if k in before})
-    found = climb(table, told, believed(priors), groups(table), begin, say=say)
+    found = climb(table, told, believed(priors), groups(table, trials), begin, say=say)
     numbers |= {name: float(value) for name, value in vector.numbers(jnp.asarray(found.vector)).items()}
     numbers |= {SPREADS[name]: spread for name, spread in found.spreads.items()}
     return Calibrated(trials, numbers, priors, table, found)
 
 
-def groups(table: Table) -> tuple[Group, ...]:
-    """What each trial adds, in the order of the table's effects, with the spreads to start from."""
-    return tuple(Group(name, len(table.trials), given().value(f"spread.{name}")) for name in EFFECTS)
+def groups(table: Table, trials: Sequence[Trial]) -> tuple[Group, ...]:
+    """What each trial adds, in the order of the table's effects, with the spreads to start from.
+
+    How much vehicles differ is told by trials that have an arm on one: elsewhere their effect takes up what a treatment
+    does otherwise than predicted.
+    """
+    controlled = {trial.key for trial in trials if trial.controls}
+    telling = np.array([key in controlled for key in table.trials])
+    return tuple(Group(name, len(table.trials), given().value(f"spread.{name}"), telling) for name in EFFECTS)

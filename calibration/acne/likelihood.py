@@ -1,6 +1,7 @@
 """Which predicted numbers are compared with what the evidence tells, and how closely.
 
-Shares of people enter as counts; mean and median changes of lesions with the standard error of as many people. Of
+Shares of people enter as counts (those by the investigator's grade vary by themselves beside chance, the others, such
+as of half the lesions gone, by themselves); mean and median changes with the standard error of as many people. Of
 several figures that tell the same, one counts: changes in per cent before changes in lesions, and inflammatory lesions
 before all. Papules, pustules and nodules by themselves are predicted, not fitted.
 """
@@ -15,9 +16,11 @@ from ...core.parameters import Table as Parameters
 from ...core.parameters import read_table
 from ..terms import RECALLED, Counts, Means, Term, standard_error
 from .evidence.arms import SCORES, SHARES, Arm, Readout, Trial
+from .readings import GRADED
 from .table import Table
 
 HERE = Path(__file__).parent
+COUNTS = ("counts", "shares")  # of success by the investigator's grade, of people with fewer lesions
 MEANS = ("percent", "change", "score")  # of lesions in per cent, of lesions, of quality of life
 FITTED = ("inflammatory", "noninflammatory", "total")  # lesions
 
@@ -30,7 +33,9 @@ def given() -> Parameters:
 
 def terms(trials: Sequence[Trial], table: Table, left_out: Collection[str] = ()) -> dict[str, Term]:
     """The terms by name; without what is `left_out` (see `seen`)."""
-    found: dict[str, Term] = {"counts": _counts(trials, table, left_out)}
+    found: dict[str, Term] = {}
+    for term in COUNTS:
+        found[term] = _counts(trials, table, term, left_out)
     for term in MEANS:
         found[term] = _means(trials, table, term, left_out)
     return found
@@ -44,7 +49,7 @@ def seen(trial: Trial, arm: Arm, readout: Readout, left_out: Collection[str]) ->
 def term_of(readout: Readout) -> str:
     """The term whose variation beside chance a figure has."""
     if readout.outcome in SHARES:
-        return "counts"
+        return "counts" if readout.outcome in GRADED else "shares"
     return "score" if readout.outcome in SCORES else readout.outcome.rsplit("_", 1)[1]
 
 
@@ -84,8 +89,8 @@ def _fitted(
                     yield place, readout, 1.0 if readout.status == "measured" else RECALLED
 
 
-def _counts(trials: Sequence[Trial], table: Table, left_out: Collection[str]) -> Counts:
-    rows = [(place, -1, r.n, r.count, more) for place, r, more in _fitted(trials, table, left_out, "counts")]
+def _counts(trials: Sequence[Trial], table: Table, term: str, left_out: Collection[str]) -> Counts:
+    rows = [(place, -1, r.n, r.count, more) for place, r, more in _fitted(trials, table, left_out, term)]
     columns = np.array(rows, dtype=float).reshape(-1, 5).T
     upper, lower, n, x = columns[:4].astype(int)
     return Counts(upper, lower, n, x, columns[4])

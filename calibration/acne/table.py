@@ -26,7 +26,6 @@ from .simulate import Arms, Seen, course, gather
 
 EFFECTS = (  # what each trial adds
     "vehicle",  # to the effect of a vehicle (log-odds)
-    "comedones",  # to that on how fast comedones resolve (logarithm)
     "rater",  # to the cuts between grades
 )
 STEP = 1e-5  # of central differences, on the scale of the vector
@@ -130,8 +129,8 @@ class Table:
     def belongs(self) -> dict[str, np.ndarray]:
         """Of each of EFFECTS: the trial whose effect moves a number, (entries,), -1 for none."""
         of_trial = np.array([e.place for e in self.entries])
-        everywhere = {"vehicle": of_trial, "comedones": of_trial}
-        return everywhere | {"rater": np.where([e.outcome in GRADED for e in self.entries], of_trial, -1)}
+        graded = np.array([e.outcome in GRADED for e in self.entries])
+        return {"vehicle": of_trial, "rater": np.where(graded, of_trial, -1)}
 
     @cached_property
     def touched(self) -> np.ndarray:
@@ -273,8 +272,8 @@ def _needs(
 def _read(shape: Shape, group: Group, fixed: dict[str, Array], vector: Array, effects: Array) -> Array:
     """All numbers of a group."""
     theta = fixed | shape.vector.numbers(vector)
-    vehicles, comedones, raters = effects.reshape(len(EFFECTS), -1)
-    seen = course(group.arms, shape.steps, theta, vehicles[group.trial], comedones[group.trial])
+    vehicles, raters = effects.reshape(len(EFFECTS), -1)
+    seen = course(group.arms, shape.steps, theta, vehicles[group.trial])
     raters = raters + jnp.log(jnp.stack([theta[f"scale.{name}"] for name in SCALES]))[group.scale]
     return jnp.concatenate([READ[kind](group, rows, seen, theta, raters) for kind, rows in group.rows.items()])
 

@@ -76,7 +76,7 @@ def refit(calibrated: Calibrated, left_out: Collection[str]) -> Refit:
     trials add from nothing, so that there are steps enough to estimate its spread anew."""
     table, at = calibrated.table, calibrated.fit
     told = likelihood.terms(calibrated.trials, table, {*LEFT_OUT, *left_out})
-    return Refit(table, climb(table, told, at.believed, groups(table), at.vector, most=STEPS))
+    return Refit(table, climb(table, told, at.believed, groups(table, calibrated.trials), at.vector, most=STEPS))
 
 
 def figures(trials: Iterable[Trial], table: Table, left_out: Collection[str] | None = None) -> Iterator[Figure]:

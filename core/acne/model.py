@@ -122,8 +122,7 @@ def placebo(deviation: Array, theta: Theta) -> Placebo:
         typical = theta[f"placebo.{name}"]
         return typical * odds / (1 - typical + typical * odds)
 
-    clearing = theta["placebo.clearing"] * jnp.exp(theta["trial.comedones"]) * odds
-    return Placebo(share("formation"), share("inflammation"), clearing)
+    return Placebo(share("formation"), share("inflammation"), theta["placebo.clearing"] * odds)
 
 
 def resistant(deviation: Array, twins: dict[str, Array], theta: Theta) -> Array:

@@ -12,7 +12,7 @@ from ..uncertainty import Estimates, read_estimates, varied
 from .treatments import PARAMETERS
 
 FILE = Path(__file__).parent / "uncertainty.csv"
-OF_TRIALS = ("trial.vehicle", "trial.comedones", "trial.rater")
+OF_TRIALS = ("trial.vehicle", "trial.rater")
 
 
 def draw(number: int) -> dict[str, float]:
