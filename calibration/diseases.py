@@ -1,4 +1,4 @@
-"""Diseases that can be calibrated: all that the commands need of each. Heavy imports wait until one is asked for."""
+"""Models that can be calibrated: all that the commands need of each. Heavy imports wait until one is asked for."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """How a disease is calibrated and validated; results have tables of `report.frames` as attributes.
+    """How a disease, or what lasers do, is calibrated and validated; results have tables of `report.frames` as attributes.
 
     calibrate: (say) or (people, say) to a calibration, whose `files` are by name what is kept of it, in bytes.
     validate: (calibration, folds, say) to a validation.
@@ -29,6 +29,13 @@ def _acne() -> Calibrated:
     return Calibrated(calibration, validation, TOLD)
 
 
+def _laser() -> Calibrated:
+    from .laser.results import calibration, validation
+    from .laser.told import TOLD
+
+    return Calibrated(calibration, validation, TOLD)
+
+
 def _psoriasis() -> Calibrated:
     from .psoriasis.results import calibration, validation
     from .psoriasis.told import TOLD
@@ -36,4 +43,4 @@ def _psoriasis() -> Calibrated:
     return Calibrated(calibration, validation, TOLD)
 
 
-CALIBRATED: Mapping[str, Callable[[], Calibrated]] = {"acne": _acne, "psoriasis": _psoriasis}
+CALIBRATED: Mapping[str, Callable[[], Calibrated]] = {"acne": _acne, "laser": _laser, "psoriasis": _psoriasis}

@@ -90,7 +90,8 @@ def test_skin_tone_near_that_of_another_computation():
     with (DATA / "tone.csv").open() as file:
         rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
     person = optics.typical(np.array([r["melanosomes"] for r in rows]))
-    person = person._replace(blood=jnp.array([r["blood"] for r in rows]))
+    thin = jnp.full(len(rows), 0.06)  # as there, without ridges
+    person = person._replace(blood=jnp.array([r["blood"] for r in rows]), epidermis=thin)
     angle = np.asarray(optics.ita(person))
     off = angle - np.array([r["angle"] for r in rows])
     dark = np.array([r["melanosomes"] for r in rows]) >= 0.06
@@ -128,7 +129,7 @@ def twins():
 
 def test_a_twins_skin_comes_from_its_attributes():
     person = optics.skin(twins())
-    assert np.asarray(person.epidermis) == pytest.approx([0.05, 0.07])
+    assert np.asarray(person.epidermis) == pytest.approx(optics.FOLDING * np.array([0.05, 0.07]))
     assert np.asarray(person.dermis) == pytest.approx([1.2, 1.6])
     assert person.melanosomes[1] > 5 * person.melanosomes[0]
 
@@ -149,3 +150,22 @@ def test_the_whole_way_from_twin_to_light_runs_inside_jit():
     traced = np.asarray(reflected({k: jnp.asarray(v) for k, v in twins().items()}))
     plain = propagate(optics.layers(optics.skin(twins()), 755.0), 1.0, 1.4, nodes=8).reflectance
     assert traced == pytest.approx(np.asarray(plain), rel=1e-4)
+
+
+def test_fair_skin_holds_its_melanin_low_and_dark_skin_everywhere():
+    ratio = np.asarray(optics.basal(np.array([0.0, 0.01, 0.4])))
+    assert ratio[0] == pytest.approx(3.0)
+    assert (np.diff(ratio) < 0).all()
+    assert ratio[2] == pytest.approx(1.0, abs=0.01)
+    person = optics.typical(np.array([0.01]))
+    stack, even = (optics.layers(person._replace(basal=jnp.array([ratio])), 755.0) for ratio in (6.0, 1.0))
+    assert stack.absorption[0, 2] > 3 * stack.absorption[0, 1]
+    whole, level = (float((x.absorption * x.thickness)[0, 1:3].sum()) for x in (stack, even))
+    assert whole == pytest.approx(level)  # the mean over the epidermis is that of the person
+
+
+def test_ridges_spread_the_melanin_of_a_tone_over_more_depth():
+    flat, folded = (optics.typical(optics.melanosomes(-20.0, fold)[None], fold) for fold in (1.0, 2.0))
+    assert float(folded.epidermis[0]) == pytest.approx(2 * float(flat.epidermis[0]))
+    ratio = float(folded.melanosomes[0] * folded.epidermis[0] / (flat.melanosomes[0] * flat.epidermis[0]))
+    assert ratio == pytest.approx(1.0, abs=0.15)

@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.linalg import expm
+from scipy.stats import norm
 
-from cutis.core.laser import outcomes
+from cutis.core.laser import calibrated, outcomes
 from cutis.core.laser.targets import DEPTHS, DIAMETERS, INKS, Follicles, Pigment, Vessels
 
 V = outcomes.VALUES
@@ -49,7 +51,7 @@ def test_sessions_close_together_find_fewer_hairs_growing():
 
 
 def test_half_of_the_growing_hair_is_lost_at_the_level():
-    at = V["hair.permanent_level"] * np.log(10)
+    at = np.log(V["hair.permanent_omega"])
     found = outcomes.hair_reduction(hair(at, -FAR), 1, 35.0, 0.0)
     assert float(found[0, 0]) == pytest.approx(V["hair.growing"] / 2)
 
@@ -82,7 +84,7 @@ def test_the_hazard_of_glands_leaves_what_the_session_leaves():
 
 
 def test_half_blister_at_the_level_and_more_are_found_where_they_are_sought():
-    at = jnp.asarray([V["events.blister_level"] * np.log(10)])
+    at = jnp.asarray([np.log(V["events.blister_omega"])])
     chart, visit = (outcomes.events(at, jnp.asarray([28.0]), sought) for sought in (0.0, 1.0))
     assert float(chart.blister[0]) == pytest.approx(0.5)
     assert float(visit.blister[0]) == pytest.approx(1 / (1 + np.exp(-V["events.sought"])))
@@ -102,7 +104,7 @@ def test_hyperpigmentation_goes_with_tone_injury_and_area():
 def test_purpura_is_told_only_from_vessels():
     basal, tone = jnp.asarray([0.0]), jnp.asarray([28.0])
     assert np.isnan(np.asarray(outcomes.events(basal, tone, 0.0).purpura)).all()
-    found = outcomes.events(basal, tone, 0.0, vessels(0.6, V["events.purpura_level"] * np.log(10)))
+    found = outcomes.events(basal, tone, 0.0, vessels(0.6, np.log(V["events.purpura_omega"])))
     assert float(found.purpura[0]) == pytest.approx(0.5)
 
 
@@ -120,7 +122,7 @@ def test_sessions_and_times_that_cannot_be_are_refused(sessions, interval, later
 
 def test_outcomes_have_gradients_in_their_parameters():
     def reduced(level):
-        values = V | {"hair.permanent_level": level}
+        values = V | {"hair.permanent_omega": level}
         return outcomes.hair_reduction(hair(5.0, 5.0), 3, 35.0, 180.0, values)[0, 0]
 
     slope = float(jax.grad(reduced)(3.0))
@@ -128,5 +130,34 @@ def test_outcomes_have_gradients_in_their_parameters():
     assert slope < 0
 
 
-def test_every_number_to_be_calibrated_is_assumed_until_it_is():
-    assert all(p.status == "assumed" for p in outcomes.TABLE.values() if "to be calibrated" in p.note)
+def test_hair_between_sessions_follows_its_equations():
+    grows, rest, regrow = V["hair.growing"], 1 / V["hair.resting"], 1 / V["hair.regrowth"]
+    stop = rest * (1 - grows) / grows
+    rates = np.array([[-stop, rest, regrow], [stop, -rest, 0.0], [0.0, 0.0, -regrow]])
+    state = np.array([0.1, 0.5, 0.2])
+    for days in (0.0, 1.0, 35.0, 400.0):
+        found = outcomes._cycled(tuple(jnp.asarray([x]) for x in state), days, V)
+        assert np.concatenate(found) == pytest.approx(expm(rates * days) @ state, abs=1e-12)
+    same = V | {"hair.regrowth": grows / rest}  # two rates alike
+    rates = np.array([[-stop, rest, rest / grows], [stop, -rest, 0.0], [0.0, 0.0, -rest / grows]])
+    found = outcomes._cycled(tuple(jnp.asarray([x]) for x in state), 50.0, same)
+    assert np.concatenate(found) == pytest.approx(expm(rates * 50.0) @ state, abs=1e-9)
+
+
+def test_half_of_the_patients_clear_what_the_median_one_clears():
+    gone = jnp.asarray([0.0, 0.75, 0.9])
+    share = np.asarray(outcomes.cleared(gone, 0.75, 0.6))
+    assert share[1] == pytest.approx(0.5)
+    assert share[0] < 1e-6
+    assert share[2] == pytest.approx(float(norm.cdf(np.log(np.log(10) / np.log(4)) / 0.6)))
+
+
+def test_many_fluences_and_people_at_once():
+    closed = jnp.full((2, DIAMETERS, DEPTHS, 3), 0.4)
+    assert outcomes.blanching(Vessels(closed, closed, closed), 2, 42.0, [0.0]).shape == (1, 2, 3)
+    assert outcomes.ink_clearance(Pigment(jnp.full((2, 3), 0.5), jnp.full((2, INKS, 3), 0.5)), 2).shape == (2, 3)
+
+
+def test_numbers_are_measured_calibrated_or_told_to_be_assumed():
+    assert set(calibrated.TABLE) <= set(outcomes.TABLE)
+    assert all(p.status in ("calibrated", "assumed") for p in calibrated.TABLE.values())

@@ -50,7 +50,7 @@ def test_no_extra_heat_leaves_the_damage_of_the_tissue(alexandrite):
     share = treat.absorption_at(alexandrite.lights[0], alexandrite.thickness, depth)[0] / spectra.melanosome(755.0)
     bare = targets.follicles(alexandrite, fluences, share)
     ends = targets._tissue(alexandrite, depth)
-    tissue = treat.damage(targets.kinetics("henriques"), *ends, alexandrite.course.step, fluences)[0, 0]
+    tissue = treat.damage(treat.death("epidermis"), *ends, alexandrite.course.step, fluences)[0, 0]
     assert np.asarray(bare.bulge)[0] == pytest.approx(np.asarray(tissue), abs=0.2)
     assert (np.asarray(targets.follicles(alexandrite, fluences).bulge)[0] > np.asarray(tissue) + 3).all()
 
@@ -81,7 +81,7 @@ def test_glands_are_lost_before_the_dermis_around_them(acne):
     assert ((lost >= 0) & (lost <= 1)).all()
     assert (np.diff(lost, axis=0) >= 0).all()
     depth = jnp.full((1, 2), 0.9)
-    tissue = treat.damage(targets.kinetics("henriques"), *targets._tissue(acne, depth), acne.course.step, fluences)
+    tissue = treat.damage(treat.death("epidermis"), *targets._tissue(acne, depth), acne.course.step, fluences)
     assert (np.asarray(found.destroyed)[1, :, 1] >= -np.expm1(-np.exp(np.asarray(tissue)[1, 0]))).all()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cutis.core.laser import optics, treat
-from cutis.core.laser.damage.kinetics import kinetics
+from cutis.core.laser.damage.kinetics import in_pulses, kinetics, log_damage
 from cutis.core.laser.damage.sweep import sweep
 from cutis.core.laser.device import named, settings
 from cutis.core.laser.heat import column, grid
@@ -141,3 +141,32 @@ def test_every_broad_beam_of_the_table_has_a_course():
         course = treat.sessions_course(settings(name))
         lit = (course.pulse * course.step).sum()
         assert lit == pytest.approx(1.0), named(name)
+
+
+def held(of, celsius, seconds):
+    """ln Omega of a constant temperature."""
+    temperature = jnp.full((2, 1), celsius)
+    return float(log_damage(of, temperature, np.array([[seconds]]))[0])
+
+
+def test_cells_stand_more_heat_in_short_pulses_and_no_more_in_long_exposures():
+    of, long = treat.death("epidermis"), kinetics("henriques")
+    assert held(of, 50.0, 600.0) == pytest.approx(held(long, 50.0, 600.0), abs=0.1)
+    assert held(of, 75.0, 0.003) < held(long, 75.0, 0.003) - 3
+    for celsius in (40.0, 61.8, 90.0):  # no faster than either step
+        steps = (held(long, celsius, 1.0), held(of.then, celsius, 1.0))
+        assert held(of, celsius, 1.0) == pytest.approx(-np.logaddexp(-steps[0], -steps[1]), abs=1e-9)
+
+
+def test_the_second_step_meets_the_temperature_that_is_told():
+    of = in_pulses(kinetics("henriques"), 11605.0, 0.1, 62.0)
+    assert held(of.then, 62.0, 0.1) == pytest.approx(0.0, abs=1e-9)
+    shifted = in_pulses(kinetics("henriques"), 11605.0, 0.1, 62.0, 0.5)
+    assert held(shifted.then, 62.0, 0.1) == pytest.approx(0.5, abs=1e-9)
+    rise = np.log(100 / 0.3) / 11605.0  # Simanovskii et al. 2006: 0.3 to 100 ms, up to 130 C
+    assert 1 / (1 / (62.0 + 273.15) - rise) - 273.15 == pytest.approx(130, abs=2)
+
+
+def test_a_burn_is_deep_where_the_dermis_coagulates_too():
+    basal, dermis = jnp.asarray([-1.0, 0.5, 0.5, -1.0]), jnp.asarray([-5.0, -5.0, 1.0, 1.0])
+    assert treat._degree(basal, dermis).tolist() == [0, 2, 3, 0]

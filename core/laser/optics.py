@@ -1,8 +1,8 @@
 """From a person's skin to layers of optical properties at a wavelength, and from skin tone to melanin and back.
 
 Layers from the surface: stratum corneum, epidermis, its basal layer, papillary and reticular dermis, and subcutis
-without end. Melanosomes lie three times as densely in the basal layer as above it; blood is spread evenly, less what
-the inside of its vessels does not see (`vessels`).
+without end. Melanosomes lie more densely in the basal layer than above it in fair skin, and evenly in dark skin; blood
+is spread evenly, less what the inside of its vessels does not see (`vessels`).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from . import spectra
+from . import calibrated, spectra
 from .layers import Layers
 from .light import propagate, specular
 from .spectra import VALUES
@@ -24,14 +24,15 @@ TISSUES = ("epidermis",) * 3 + ("dermis",) * 2 + ("subcutis",)
 SITES = ("cheek", "forearm", "shoulder", "buttock")
 FRACTIONS = np.geomspace(0.001, 0.43, 28)  # melanosomes, for the curve of skin tone
 COLOUR_NODES = 8
+FOLDING = calibrated.VALUES["epidermis.folding"]
 
 
 class Skin(NamedTuple):
     """Skin of people, each field (people,).
 
-    stratum_corneum, epidermis, dermis: thickness, mm; the epidermis is the living one. melanosomes: volume fraction,
-    mean over the living epidermis. blood: volume fraction of the dermis. saturation: of its oxygen, 0 to 1.
-    water: volume fraction of the dermis.
+    stratum_corneum, epidermis, dermis: thickness, mm; the epidermis is the living one with its ridges. melanosomes:
+    volume fraction, mean over the living epidermis. blood: volume fraction of the dermis. saturation: of its oxygen, 0
+    to 1. water: volume fraction of the dermis. basal: melanosome fraction of the basal layer over that above it.
     """
 
     stratum_corneum: Array
@@ -41,12 +42,14 @@ class Skin(NamedTuple):
     blood: Array
     saturation: Array
     water: Array
+    basal: Array
 
 
-def skin(twins: Mapping[str, Any], site: str = "cheek") -> Skin:
+def skin(twins: Mapping[str, Any], site: str = "cheek", folding: float = FOLDING) -> Skin:
     """The skin of twins at a site, from their thicknesses (`stratum_corneum_cheek`, ... um) and typology angle `ita`.
 
     Columns `blood_fraction`, `oxygen_saturation`, `dermal_water` are used if the twins have them, else typical values.
+    folding: ridges carry epidermis and melanin deeper than the thickness between them, by this factor.
 
     Raises:
       ValueError: the site is unknown, or twins lack an attribute.
@@ -62,14 +65,16 @@ def skin(twins: Mapping[str, Any], site: str = "cheek") -> Skin:
     def of(name: str, typical: float) -> Array:
         return jnp.asarray(twins[name], dtype="float64") if name in twins else jnp.full_like(ita, typical)
 
+    pigment = melanosomes(ita, folding)
     return Skin(
         corneum / 1000,
-        epidermis / 1000,
+        folding * epidermis / 1000,
         of(wanted[3], 0.0) if site == "cheek" else jnp.full_like(ita, VALUES[f"geometry.dermis_{site}"]),
-        melanosomes(ita),
+        pigment,
         of("blood_fraction", VALUES["contents.blood"]),
         of("oxygen_saturation", VALUES["contents.saturation"]),
         of("dermal_water", VALUES["contents.water_dermis"]),
+        basal(pigment),
     )
 
 
@@ -136,16 +141,25 @@ def ita(person: Skin) -> Array:
     return jnp.degrees(jnp.arctan2(light - 50, yellow))
 
 
-def melanosomes(angle: Array | np.ndarray | float) -> Array:
+def basal(fraction: Array | np.ndarray | float) -> Array:
+    r"""Melanosome fraction of the basal layer over that above it, for a mean over the living epidermis.
+
+    $1 + x\,e^{-f/f_0}$: an excess x in the fairest skin, none in dark skin, whose melanosomes lie in all layers.
+    """
+    fraction = jnp.asarray(fraction, dtype="float64")
+    return 1 + VALUES["melanosome.excess"] * jnp.exp(-fraction / VALUES["melanosome.fade"])
+
+
+def melanosomes(angle: Array | np.ndarray | float, folding: float = FOLDING) -> Array:
     """Melanosome fraction of the living epidermis of skin with this typology angle (degrees), else typical.
 
     Beyond the curve's ends, at fractions of 0.001 and 0.43, it is that of the end.
     """
-    angles, logs = _tones()
+    angles, logs = _tones(folding)
     return jnp.exp(jnp.interp(jnp.asarray(angle, dtype="float64"), jnp.asarray(angles), jnp.asarray(logs)))
 
 
-def typical(fractions: Array | np.ndarray) -> Skin:
+def typical(fractions: Array | np.ndarray, folding: float = FOLDING) -> Skin:
     """Typical skin with these melanosome fractions (people,)."""
     fraction = jnp.asarray(fractions, dtype="float64")
     names = (
@@ -156,15 +170,16 @@ def typical(fractions: Array | np.ndarray) -> Skin:
         "contents.saturation",
         "contents.water_dermis",
     )
-    corneum, epidermis, dermis, *rest = (jnp.full_like(fraction, VALUES[name]) for name in names)
-    return Skin(corneum, epidermis, dermis, fraction, *rest)
+    corneum, epidermis, dermis, blood, saturation, water = (jnp.full_like(fraction, VALUES[name]) for name in names)
+    within = basal(fraction)
+    return Skin(corneum, folding * epidermis, dermis, fraction, blood, saturation, water, within)
 
 
 @cache
-def _tones() -> tuple[np.ndarray, np.ndarray]:
+def _tones(folding: float = FOLDING) -> tuple[np.ndarray, np.ndarray]:
     """Angles, rising, and logarithms of the melanosome fractions that have them."""
     with jax.ensure_compile_time_eval():  # numbers also where the caller is being traced
-        angles = np.asarray(ita(typical(FRACTIONS)))
+        angles = np.asarray(ita(typical(FRACTIONS, folding)))
     return angles[::-1], np.log(FRACTIONS)[::-1]
 
 
@@ -190,7 +205,7 @@ def _absorption(person: Skin, nm: np.ndarray) -> Array:
         at(f(nm)) for f in (spectra.water, spectra.lipid, spectra.baseline, spectra.melanosome)
     )
     share = jnp.minimum(v["geometry.basal"] / person.epidermis, 0.5)
-    above = person.melanosomes / (1 - share + v["melanosome.basal"] * share)
+    above = person.melanosomes / (1 - share + person.basal * share)
     corneum = v["contents.water_corneum"] * water + rest
     wet = v["contents.water_epidermis"] * water + rest
 
@@ -208,7 +223,7 @@ def _absorption(person: Skin, nm: np.ndarray) -> Array:
     parts = [
         corneum,
         pigmented(above),
-        pigmented(above * v["melanosome.basal"]),
+        pigmented(above * person.basal),
         perfused(person.blood, v["vessels.papillary"], dermis),
         perfused(person.blood, v["vessels.reticular"], dermis),
         perfused(little, v["vessels.reticular"], below),

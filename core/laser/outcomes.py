@@ -1,7 +1,8 @@
 """What sessions come to: fewer hairs, paler stains, less ink, and what goes wrong.
 
 Damage of one session goes in, as `treat` and `targets` give it, (..., people); all sessions are alike. `values` are the
-numbers of `outcomes.yaml`, or others of the same names, for calibration and for gradients. Times are days.
+numbers of `outcomes.yaml` and `calibrated.yaml`, or others of the same names, for calibration and for gradients. Times
+are days.
 """
 
 from collections.abc import Mapping
@@ -11,17 +12,17 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.linalg import expm
 from jax.scipy.special import logit
 from jax.scipy.stats import norm
 from jax.typing import ArrayLike
 
 from ..parameters import read_table
+from . import calibrated
 from .damage.kinetics import dead
 from .targets import Follicles, Pigment, Vessels, ink_depths, vessel_classes
 
 HERE = Path(__file__).parent
-TABLE = read_table(HERE / "outcomes.yaml", sources=HERE / "device_sources.yaml")
+TABLE = read_table(HERE / "outcomes.yaml", calibrated.FILE, sources=HERE / "device_sources.yaml")
 VALUES = TABLE.numbers()
 LEAST = 1e-9  # probability next to 0 and 1, where log odds are still taken
 MIDDLE_TONE = 28.0  # degrees
@@ -39,9 +40,10 @@ class Events(NamedTuple):
 Values = Mapping[str, Any]
 
 
-def probit(log_omega: Array, level: ArrayLike, spread: ArrayLike) -> Array:
-    """Share of those whose own level of log10 Omega, normal between them, is below that of the damage done."""
-    return norm.cdf((log_omega / jnp.log(10.0) - level) / spread)
+def probit(log_omega: Array, omega: ArrayLike, spread: ArrayLike) -> Array:
+    """Share of those for whom the damage done is enough: Omega that it takes has the median `omega`, and its log10 the
+    SD `spread` between them."""
+    return norm.cdf((log_omega - jnp.log(omega)) / (jnp.log(10.0) * spread))
 
 
 def hair_reduction(
@@ -61,20 +63,29 @@ def hair_reduction(
     """
     times = _checked(sessions, interval, follow_up)
     v = values
-    lost = probit(harmed.bulge, v["hair.permanent_level"], v["hair.permanent_spread"])
-    shed = probit(harmed.bulb, v["hair.temporary_level"], v["hair.temporary_spread"])
+    lost = probit(harmed.bulge, v["hair.permanent_omega"], v["hair.permanent_spread"])
+    shed = probit(harmed.bulb, v["hair.temporary_omega"], v["hair.temporary_spread"])
     grows = v["hair.growing"]
-    rest, regrow = 1 / v["hair.resting"], 1 / v["hair.regrowth"]
-    stop = rest * (1 - grows) / grows
-    rates = jnp.array([[-stop, rest, regrow], [stop, -rest, 0.0], [0.0, 0.0, -regrow]])
-    state = jnp.stack([jnp.full_like(lost, grows), jnp.full_like(lost, 1 - grows), jnp.zeros_like(lost)])
-    between = expm(rates * interval)
+    state = (jnp.full_like(lost, grows), jnp.full_like(lost, 1 - grows), jnp.zeros_like(lost))
     for session in range(sessions):
-        state = jnp.tensordot(between, state, 1) if session else state
-        left = state[0] * (1 - lost)
-        state = jnp.stack([left * (1 - shed), state[1], state[2] + left * shed])
-    later = jnp.stack([expm(rates * time) for time in times])
-    return 1 - jnp.tensordot(later, state, 1)[:, :2].sum(axis=1)
+        growing, resting, gone = _cycled(state, interval, v) if session else state
+        left = growing * (1 - lost)
+        state = (left * (1 - shed), resting, gone + left * shed)
+    return jnp.stack([1 - sum(_cycled(state, time, v)[:2], jnp.zeros_like(lost)) for time in times])
+
+
+def _cycled(state: tuple[Array, Array, Array], days: float, values: Values) -> tuple[Array, Array, Array]:
+    """Shares of hairs that grow, rest, are shed, some days on: the closed form of the equations of `hair_reduction`."""
+    growing, resting, shed = state
+    grows, rest, regrow = values["hair.growing"], 1 / values["hair.resting"], 1 / values["hair.regrowth"]
+    exchange = rest / grows  # rate at which growth and rest come to their balance
+    whole = growing + resting + shed
+    back = shed * jnp.exp(-regrow * days)
+    gap = (exchange - regrow) * days
+    near = jnp.abs(gap) < 1e-6
+    mean = jnp.where(near, 1 - gap / 2, -jnp.expm1(-gap) / jnp.where(near, 1.0, gap))
+    later = grows * whole + (regrow - rest) * back * days * mean + (growing - grows * whole) * jnp.exp(-exchange * days)
+    return later, whole - back - later, back
 
 
 def blanching(harmed: Vessels, sessions: int, interval: float, follow_up: ArrayLike, values: Values = VALUES) -> Array:
@@ -84,7 +95,7 @@ def blanching(harmed: Vessels, sessions: int, interval: float, follow_up: ArrayL
     and closed ones are replaced at a constant rate.
     """
     times = _checked(sessions, interval, follow_up)
-    weight = stain(values)[..., None]
+    weight = jnp.expand_dims(stain(values)[..., None], tuple(range(harmed.closed.ndim - 3)))
     rate = values["port_wine.regrowth"]
     still = jnp.exp(-rate * interval)
     shut = jnp.zeros_like(harmed.closed)
@@ -110,7 +121,7 @@ def ink_clearance(harmed: Pigment, sessions: int, values: Values = VALUES) -> Ar
     """Share of the darkness of a black tattoo that is gone some weeks after the last session, (..., people)."""
     _checked(sessions, 0.0, 0.0)
     seen = jnp.exp(-jnp.asarray(ink_depths()) / values["pigment.visible"])
-    weight = (seen / seen.sum())[:, None]
+    weight = jnp.expand_dims((seen / seen.sum())[:, None], tuple(range(harmed.ink.ndim - 2)))
     left = (1 - values["pigment.carried"] * harmed.ink) ** sessions
     return 1 - (left * weight).sum(axis=-2)
 
@@ -119,6 +130,16 @@ def pigment_clearance(harmed: Pigment, sessions: int, values: Values = VALUES) -
     """Share of epidermal pigment that is gone before it comes back, (..., people)."""
     _checked(sessions, 0.0, 0.0)
     return 1 - (1 - values["pigment.shed"] * harmed.melanosomes) ** sessions
+
+
+def cleared(gone: Array, least: float, between: ArrayLike) -> Array:
+    """Share of patients or marks of which at least the share `least` is gone, where `gone` is of the median one.
+
+    What sessions clear of what is left, -ln(1 - gone), is log-normal between them: `between` is the SD of its
+    logarithm, such as `port_wine.between`, `pigment.between`.
+    """
+    done = -jnp.log1p(-jnp.clip(gone, LEAST, 1 - LEAST))
+    return norm.cdf((jnp.log(done) - jnp.log(-jnp.log1p(-least))) / between)
 
 
 def gland_hazard(lost: Array) -> Array:
@@ -154,10 +175,10 @@ def events(
     tone = jnp.broadcast_to(jnp.asarray(typology, basal.dtype), basal.shape) - MIDDLE_TONE
     shift = v["events.sought"] * jnp.asarray(sought, basal.dtype)
     injured = 100 * dead(basal) * jnp.asarray(area, basal.dtype)
-    brown = v["events.pih_base"] + v["events.pih_injury"] * jnp.log1p(injured) + v["events.pih_tone"] * tone
+    brown = logit(v["events.pih_base"]) + v["events.pih_injury"] * jnp.log1p(injured) - v["events.pih_tone"] * tone
 
-    def seen(name: str, log_omega: Array) -> Array:
-        done = probit(log_omega, v[f"events.{name}_level"], v[f"events.{name}_spread"])
+    def seen(omega: float | Array) -> Array:
+        done = probit(basal, omega, v["events.blister_spread"])
         return _expit(logit(jnp.clip(done, LEAST, 1 - LEAST)) + shift)
 
     if vessels is None:
@@ -165,8 +186,10 @@ def events(
     else:
         narrow = vessel_classes()[0] <= v["events.purpura_widest"]
         worst = vessels.log_omega[..., np.flatnonzero(narrow), :, :].max(axis=(-3, -2))
-        purpura = probit(worst, v["events.purpura_level"], v["events.purpura_spread"])  # nobody overlooks it
-    return Events(seen("blister", basal), seen("burn", basal), purpura, _expit(brown + shift))
+        purpura = probit(worst, v["events.purpura_omega"], v["events.purpura_spread"])  # nobody overlooks it
+    blister = v["events.blister_omega"]
+    burn = blister * (1 + v["events.burn_deeper"])  # so that nobody burns without a blister
+    return Events(seen(blister), seen(burn), purpura, _expit(brown + shift))
 
 
 def _expit(x: Array) -> Array:

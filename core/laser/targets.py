@@ -23,7 +23,7 @@ from .heat import radial
 from .heat.timeline import Timeline
 from .heat.tissue import VALUES as HEAT
 from .heat.tissue import Thermal, thermal
-from .treat import PER_MM3, Lit, Warmed, absorption_at, at_depth, damage, local
+from .treat import PER_MM3, Lit, Warmed, absorption_at, at_depth, damage, death, local
 
 HERE = Path(__file__).parent
 TABLE = read_table(HERE / "targets.yaml", sources=HERE / "device_sources.yaml")
@@ -108,6 +108,13 @@ def vessels(warmed: Warmed, fluences: Array, classes: tuple[ArrayLike, ArrayLike
 
 def follicles(warmed: Warmed, fluences: Array, melanosomes: ArrayLike | None = None) -> Follicles:
     """Damage around a hair shaft, with the kinetics of the epidermis [assumed]; melanosomes: share of the shaft."""
+    base, rise = around_hair(warmed, melanosomes)
+    log_omega = damage(death("follicle"), base, rise, warmed.course.step, fluences)
+    return Follicles(log_omega[:, 0], log_omega[:, 1])
+
+
+def around_hair(warmed: Warmed, melanosomes: ArrayLike | None = None) -> tuple[Array, Array]:
+    """Temperature without light, C, and its rise for each J/cm2, at bulge and bulb, (steps + 1, 2, people)."""
     v = VALUES
     pigment = jnp.full_like(warmed.person.water, v["hair.melanosomes"]) if melanosomes is None else melanosomes
     radius = np.array([v["hair.radius"]])
@@ -121,10 +128,7 @@ def follicles(warmed: Warmed, fluences: Array, melanosomes: ArrayLike | None = N
     source = _source(warmed, depth, taken)[0]
     base, rise = _tissue(warmed, depth)
     around = [radial.at(unit, v[f"hair.{part}_distance"])[:, 0] for part in ("bulge", "bulb")]
-    rise = rise + jnp.stack(around, axis=1)[:, :, None] * source[None]
-    of = kinetics("henriques", burns.VALUES["shift.follicle"])
-    log_omega = damage(of, base, rise, warmed.course.step, fluences)
-    return Follicles(log_omega[:, 0], log_omega[:, 1])
+    return base, rise + jnp.stack(around, axis=1)[:, :, None] * source[None]
 
 
 def glands(warmed: Warmed, fluences: Array) -> Glands:
@@ -144,7 +148,7 @@ def glands(warmed: Warmed, fluences: Array) -> Glands:
     cells = unit.cells[:, : radial.INSIDE].reshape(len(unit.cells), SHELLS, -1, len(sizes)).mean(axis=2)
     whole = jnp.moveaxis(cells, 1, 2)[:, :, :, None, None] * source[None, :, None] + rise[:, None, None]
     base = jnp.broadcast_to(base[:, None, None], whole.shape)
-    of = kinetics("henriques", burns.VALUES["shift.sebocyte"])
+    of = death("sebocyte")
     log_omega = damage(of, _flat(base), _flat(whole), warmed.course.step, fluences)
     log_omega = log_omega.reshape(len(fluences), *whole.shape[1:])
     part = jnp.asarray(np.diff(np.linspace(0, 1, SHELLS + 1) ** 3))[None, None, :, None, None]

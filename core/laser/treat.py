@@ -13,9 +13,9 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from . import optics, spectra
+from . import calibrated, optics, spectra
 from .damage import burns
-from .damage.kinetics import Kinetics, kinetics, log_damage
+from .damage.kinetics import Kinetics, in_pulses, kinetics, log_damage
 from .device import Settings
 from .heat import column, grid, timeline
 from .heat.column import Response
@@ -71,8 +71,8 @@ class Treated(NamedTuple):
 
     fluences: J/cm2, (fluences,). hottest: highest temperature of stratum corneum and epidermis, C. corneum, basal,
     dermis: logarithm of the damage integral in the middle of the stratum corneum, of the basal layer, and of the point
-    of the dermis that is harmed most. burn: degree, 0 to 3. overheated: water would boil somewhere, which is left out:
-    temperature and damage there are too high. trusted: not so, and nothing else is amiss.
+    of the dermis that is harmed most. burn: degree, 0 to 3, see `_degree`. overheated: water would boil somewhere,
+    which is left out: temperature and damage there are too high. trusted: not so, and nothing else is amiss.
     course: marks of the heat without light, each (people,). targets: by name, people last.
     """
 
@@ -229,10 +229,7 @@ def _read(warmed: Warmed, fluences: Array, targets: Mapping[str, Target]) -> tup
     dermal = skin_deep[None] + jnp.asarray(DERMAL)[:, None] * (t[3] + t[4])[None]
     points = jnp.concatenate([(t[0] / 2)[None], (skin_deep - t[2] / 2)[None], dermal])
     ends = (at_depth(history, warmed.edges, points) for history in (found.base, found.rise))
-    of = (
-        kinetics("henriques", burns.VALUES["shift.epidermis"]),
-        kinetics("dermis", burns.VALUES["shift.collagen"]),
-    )
+    of = (death("epidermis"), kinetics("dermis", burns.VALUES["shift.collagen"]))
     above = jnp.asarray(warmed.edges)[:-1, None] < skin_deep[None]
     steps = jnp.asarray(warmed.course.step)
     hottest, boiling, corneum, basal, dermis = _sweep(found, above, tuple(ends), of, steps, fluences)
@@ -240,7 +237,14 @@ def _read(warmed: Warmed, fluences: Array, targets: Mapping[str, Target]) -> tup
     marks = found.validity
     trusted = ~overheated & marks.trusted[None]
     read = {name: target(warmed, fluences) for name, target in targets.items()}
-    return hottest, corneum, basal, dermis, burns.degree(basal), overheated, trusted, marks, read
+    return hottest, corneum, basal, dermis, _degree(basal, dermis), overheated, trusted, marks, read
+
+
+def _degree(basal: Array, dermis: Array) -> Array:
+    """Degree of burn: that of long exposures, and the third too where basal cells are dead and dermis coagulates; in
+    pulses Omega of cells never comes to what makes a third degree in long exposures."""
+    deep = (basal >= 0) & (dermis >= 0)
+    return jnp.where(deep, 3, burns.degree(basal))
 
 
 @jax.jit
@@ -261,6 +265,14 @@ def _sweep(
         return hottest, jnp.maximum(highest.max(axis=0), surface), skin[0], skin[1], deep
 
     return lax.map(one, fluences)
+
+
+def death(target: str, values: Mapping[str, Any] = calibrated.VALUES) -> Kinetics:
+    """Kinetics of the death of cells in heat of any length: of long exposures [henriques1947], and with the lower
+    activation of short, hot pulses. target: whose shift is added, such as `epidermis`, `follicle`."""
+    shift, v = burns.VALUES[f"shift.{target}"], burns.VALUES
+    long = kinetics("henriques", shift)
+    return in_pulses(long, values["death.activation"], v["pulse.seconds"], v["pulse.celsius"], shift)
 
 
 def damage(of: Kinetics, base: Array, rise: Array, steps: ArrayLike, fluences: Array) -> Array:

@@ -7,7 +7,7 @@ Omega five times too small. So a pair cannot be put together from two numbers: i
 `pair` with the temperature that its own source states for it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import jax
@@ -33,11 +33,15 @@ NEVER = -1e30  # logarithm of no damage
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Kinetics:
-    """A matched pair: logarithm of the rate at 60 C, 1/s, shift included, and E/R, K; numbers or (columns,)."""
+    """A matched pair: logarithm of the rate at 60 C, 1/s, shift included, and E/R, K; numbers or (columns,).
+
+    then: a second step that has to follow, if there is one; whichever is slower sets the pace.
+    """
 
     log_rate: ArrayLike
     activation: ArrayLike
     name: str = field(metadata={"static": True})
+    then: "Kinetics | None" = None
 
 
 def kinetics(name: str, shift: ArrayLike = 0.0) -> Kinetics:
@@ -72,7 +76,8 @@ def pair(name: str, frequency: float, activation: float, unit: str, *, seconds: 
         raise ValueError(f"{name}: expected positive constants and time, got {frequency}, {activation}, {seconds}")
     kelvin = activation if unit == "K" else activation / GAS
     found = Kinetics(float(np.log(frequency) - kelvin / REFERENCE), float(kelvin), name)
-    at = float(critical_temperature(found, seconds))
+    with jax.ensure_compile_time_eval():  # numbers also where the caller is being traced
+        at = float(critical_temperature(found, seconds))
     if not abs(at - celsius) <= AGREE:
         raise ValueError(
             f"{name}: A = {frequency:.4g} 1/s with E/R = {kelvin:.6g} K makes Omega 1 in {seconds} s at {at:.1f} C, "
@@ -82,16 +87,31 @@ def pair(name: str, frequency: float, activation: float, unit: str, *, seconds: 
 
 
 def critical_temperature(of: Kinetics, seconds: ArrayLike) -> Array:
-    """Constant temperature, C, at which Omega comes to 1 in a time, s."""
+    """Constant temperature, C, at which Omega comes to 1 in a time, s, by the first step alone."""
     lack = (-jnp.log(jnp.asarray(seconds)) - of.log_rate) / of.activation  # 1/T60 - 1/T
     return 1 / (1 / REFERENCE - lack) - ZERO
+
+
+def in_pulses(
+    of: Kinetics, activation: ArrayLike, seconds: ArrayLike, celsius: ArrayLike, shift: ArrayLike = 0.0
+) -> Kinetics:
+    """A pair of long exposures with a second step of lower activation, which is the slower one in hot, short pulses.
+
+    Args:
+      activation: E/R of the second step, K. seconds, celsius: a time and the constant temperature at which its Omega is
+        1 in it, before `shift` is added to its ln A.
+    """
+    kelvin = jnp.asarray(celsius) + ZERO
+    at_reference = shift - jnp.log(jnp.asarray(seconds)) + activation * (1 / kelvin - 1 / REFERENCE)
+    return replace(of, then=Kinetics(at_reference, activation, f"{of.name} in pulses"))
 
 
 def log_rate(of: Kinetics, celsius: Array) -> Array:
     """Logarithm of the rate of damage, 1/s, at a temperature, C; last axis columns."""
     kelvin = celsius + ZERO
     activation, level = (_like(value, celsius) for value in (of.activation, of.log_rate))
-    return level + activation * ((celsius - (REFERENCE - ZERO)) / (kelvin * REFERENCE))
+    first = level + activation * ((celsius - (REFERENCE - ZERO)) / (kelvin * REFERENCE))
+    return first if of.then is None else -jnp.logaddexp(-first, -log_rate(of.then, celsius))
 
 
 def log_increment(of: Kinetics, before: Array, after: Array, step: Array) -> Array:

@@ -1,0 +1,1 @@
+"""Calibration of what lasers and lamps do to skin, to published trials."""
