@@ -27,6 +27,9 @@ bench: .venv/installed
 	$(BIN)/python bench/population.py
 	$(BIN)/python bench/matching.py
 	$(BIN)/python bench/psoriasis.py
+	$(BIN)/python bench/engine.py
+	$(BIN)/python bench/design.py
+	$(BIN)/python bench/sweep.py
 
 .venv/installed: pyproject.toml $(wildcard locks/*.txt)
 	@test -n "$(PYTHON)" || { echo "Cutis needs Python 3.11, 3.12 or 3.13; none was found. Say where: make PYTHON=..."; exit 1; }

@@ -83,7 +83,7 @@ def test_a_validation_that_misses_nothing_ends_well(work, tmp_path):
     assert done.code == 0, done.err
     assert work.calls == [("calibrate", {}), ("validate", 7)]
     assert {"validation.html", "summary.json", "frames/predictions.parquet"} <= sealed(tmp_path / "v")
-    assert done.out.count("  met ") == 8
+    assert done.out.count("  met ") == 9
     assert json.loads((tmp_path / "v/manifest.json").read_text())["settings"]["folds over trials"] == "7"
 
 
@@ -92,7 +92,7 @@ def test_a_missed_criterion_is_exit_3_and_the_report_is_there(work, tmp_path):
     assert done.code == 3
     assert work.calls[1] == ("validate", calibration.FOLDS)
     assert "  missed  mean absolute error of the shares without relapse" in done.out
-    assert "cutis: psoriasis: 1 of 8 criteria missed; see the report" in done.err
+    assert "cutis: psoriasis: 1 of 9 criteria missed; see the report" in done.err
     assert "missed." in (tmp_path / "v/validation.html").read_text()
     summary = json.loads((tmp_path / "v/summary.json").read_text())
     assert [c["key"] for c in summary["criteria"] if not c["met"]] == ["relapse"]
@@ -117,7 +117,7 @@ def test_a_quick_try_is_small_and_says_so(work, tmp_path):
 
 WRONG = {
     "another disease": (["psoriasi"], "no calibration of 'psoriasi'; did you mean 'psoriasis'?"),
-    "no such disease": (["gout"], "no calibration of 'gout'; choose from acne, psoriasis"),
+    "no such disease": (["gout"], "no calibration of 'gout'; choose from acne, laser, psoriasis"),
     "an unknown key": (["psoriasis", "fold=3"], "fold: unknown key; did you mean 'folds'?"),
     "one fold": (["psoriasis", "folds=1"], "folds: expected a number from 2 to 50, got 1"),
     "folds in words": (["psoriasis", "folds=ten"], "folds: expected a whole number"),
@@ -171,7 +171,7 @@ def test_a_stopped_calibration_leaves_nothing_in_the_way(work, tmp_path, monkeyp
 
 def test_the_help_tells_which_diseases_there_are():
     for command in ("calibrate", "validate"):
-        assert "acne or psoriasis" in cutis(command, "--help").out
+        assert "acne or laser or psoriasis" in cutis(command, "--help").out
 
 
 @pytest.mark.parametrize("disease", CALIBRATED)

@@ -257,6 +257,14 @@ def test_the_tipping_point_is_where_the_result_is_lost():
     assert found.tips[1] > found.tips[0]
 
 
+def test_a_difference_that_is_significant_the_other_way_round_has_tipped():
+    design = analyse.ancova_design(data(), ("x",))
+    found = analyse.tipping(imputed("missing_at_random"), data(), design, np.array([0.0, -1000.0]), np.zeros(1))
+    assert found.p[1, 0] < 0.05
+    assert found.estimate[1, 0] * found.estimate[0, 0] < 0
+    assert found.tips[0] == -1000
+
+
 def test_responders_by_threshold_and_by_non_response():
     made = imputed("missing_at_random")
     responds = analyse.responders(made, 2, lambda y: y > 0)

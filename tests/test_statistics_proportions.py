@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from cutis.trials.statistics.proportions import Contrast, newcombe, risk_difference, tally, wilson
 
@@ -46,6 +47,15 @@ def test_newcombe_turns_round_when_the_arms_change_places():
 def test_the_p_value_is_that_of_scipy_without_continuity_correction():
     expected = stats.chi2_contingency([[30, 70], [18, 82]], correction=False)[1]
     assert newcombe(30, 100, 18, 100).p == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+@pytest.mark.parametrize(("events", "n", "events_0", "n_0"), [(0, 7, 3, 9), (250, 1000, 171, 998), (7, 7, 9, 9)])
+def test_limits_are_those_of_statsmodels(events, n, events_0, n_0, level):
+    one = proportion_confint(events, n, alpha=1 - level, method="wilson")
+    assert wilson(events, n, level)[1:] == pytest.approx(one, abs=1e-12)
+    two = confint_proportions_2indep(events, n, events_0, n_0, method="newcomb", compare="diff", alpha=1 - level)
+    assert newcombe(events, n, events_0, n_0, level)[1:3] == pytest.approx(two, abs=1e-12)
 
 
 @pytest.mark.parametrize(("one", "two"), [(12, 12), (0, 0)])

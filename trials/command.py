@@ -85,12 +85,56 @@ def run(
 
 
 @app.command()
+def design(
+    overrides: Overrides = None,
+    study: StudyFile = None,
+    resume: Annotated[bool, typer.Option("--resume", help="finish a design that was stopped")] = False,
+) -> None:
+    """Try a trial out thousands of times: power, type I error, sample size, interim looks, assurance.
+
+    cutis design trial=psoriasis/il23_vs_tnf design.replicates=10000 design.sizes=[100,200,300]
+    """
+    with _plainly():
+        from . import design_command
+        from .job import job
+
+        task = job(overrides or [], study)
+        plan, asked = design_command.checked(task)
+        folder = design_command.destination(task, plan, asked)
+        with _stoppable(folder):
+            for line in design_command.carry_out(task, plan, asked, folder, resume):
+                print(line)
+
+
+@app.command()
 def check(overrides: Overrides = None, study: StudyFile = None) -> None:
     """Validate a study and print its plan; simulate nothing."""
     with _plainly():
         from .job import describe, job
 
         for line in describe(job(overrides or [], study)):
+            print(line)
+
+
+@app.command()
+def sweep(
+    words: Words = None,
+    study: Annotated[
+        Path | None, typer.Option("--study", metavar="FILE", help="read the sweep from a YAML file")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="finish a sweep that was stopped")] = False,
+) -> None:
+    """Try a device at many settings on skin of all types: benefit, risks, and which settings stay within bounds.
+
+    cutis sweep sweep=laser/hair_755 size=10000 out=sweeps/mine workers=2
+    """
+    with _plainly():
+        from .sweep.read import asked
+
+        task = asked(words or [], study)
+        from .sweep.command import sweep as carry_out
+
+        for line in carry_out(task, resume, _stoppable):
             print(line)
 
 
@@ -102,8 +146,12 @@ def verify(
     """Re-hash a run, analyse it again and simulate some of its shards again, to the bit."""
     with _plainly():
         from .errors import Unfinished
-        from .verify import verify as examine
+        from .sweep.place import is_sweep
 
+        if is_sweep(folder):
+            from .sweep.verify import verify as examine
+        else:
+            from .verify import verify as examine
         findings = list(examine(folder, rerun))
         wrong = [finding for finding in findings if finding.wrong]
         for finding in wrong:

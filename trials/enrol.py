@@ -14,11 +14,11 @@ import numpy as np
 from jax import Array
 
 from ..core.disease import Disease
-from ..core.keys import stream
 from ..population.attributes import Attribute
 from ..population.eligibility import meets
 from ..population.sample import POPULATIONS, Source
 from .conduct import parameters_of, screening, screening_of_sides
+from .designs.allocation.blocks import permuted, whole_block
 from .errors import BadInput
 from .levels import categories
 from .places import fill
@@ -162,25 +162,25 @@ def allocate(study: Study, key: Array, strata: np.ndarray) -> np.ndarray:
     The place of a twin in its stratum names its block and its position in it; each block is a permutation of its own.
     """
     plan = study.trial.randomisation
-    shares = np.array([plan.allocation[name] for name in study.trial.arms])
-    block = jnp.asarray(np.repeat(np.arange(len(shares)), shares * (plan.block_size // shares.sum())))
+    shares = tuple(plan.allocation[name] for name in study.trial.arms)
+    block = jnp.asarray(whole_block(shares, plan.block_size))
     place = np.zeros(len(strata), dtype=np.int64)
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         place[members] = np.arange(len(members))
     number, position = divmod(place, plan.block_size)
     named, which = np.unique(np.stack([strata, number]), axis=1, return_inverse=True)
-    permuted = []
+    blocks = []
     for start in range(0, named.shape[1], CHUNK):
         some = named.take(np.arange(start, start + CHUNK), axis=1, mode="clip")  # one shape, one compilation
-        permuted.append(np.asarray(_permute(stream(key, "randomise"), *map(jnp.asarray, some), block)))
-    return np.concatenate(permuted)[which.ravel(), position]
+        blocks.append(np.asarray(_blocks(key, *map(jnp.asarray, some), block)))
+    return np.concatenate(blocks)[which.ravel(), position]
 
 
 @jax.jit
-def _permute(key: Array, strata: Array, numbers: Array, block: Array) -> Array:
+def _blocks(key: Array, strata: Array, numbers: Array, block: Array) -> Array:
     """The arms of each block, shape (blocks, block size)."""
-    return jax.vmap(lambda s, b: jax.random.permutation(stream(key, s, b), block))(strata, numbers)
+    return jax.vmap(lambda stratum, number: permuted(key, stratum, number, block))(strata, numbers)
 
 
 def _stratum(factors: tuple[Stratum, ...], twins: dict[str, np.ndarray], known: Mapping[str, Attribute]) -> np.ndarray:

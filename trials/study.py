@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from .operating.settings import Design
 from .regimen import DAYS, Arm, Frozen, Name, Week, rising
 from .regimen import Course as Course
 
@@ -127,6 +128,26 @@ class Options(Frozen):
         return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
 
 
+class Estimand(Frozen):
+    """What an analysis is to estimate (ICH E9(R1)); what is left out follows from the analysis.
+
+    treatment, population, variable, summary: in words, for the report.
+    events: the strategy for one kind of intercurrent event, where it is not the analysis's own (`intercurrent`);
+      `principal_stratum` is of twins who would have no such event in either arm.
+    true_value: follow the same twins through both arms, and set the true value beside the estimate.
+    """
+
+    treatment: str = ""
+    population: str = ""
+    variable: str = ""
+    summary: str = ""
+    events: dict[
+        Literal["treatment_stopped", "rescue_started"],
+        Literal["composite", "treatment_policy", "while_on_treatment", "hypothetical", "principal_stratum"],
+    ] = Field(default={})
+    true_value: bool = False
+
+
 class Analysis(Frozen):
     """One comparison of two arms.
 
@@ -137,6 +158,7 @@ class Analysis(Frozen):
     `hypothetical` asks what would have been observed without the event.
     `missing`: what stands for values that are missing, or that a hypothetical strategy leaves out: nothing (`none`),
     non-response (the default of `composite`), or multiple imputation, at random or by the comparator's arm.
+    `estimand`: what it is to estimate, where a study wants to say so, or to see its true value.
     """
 
     outcome: Name
@@ -157,6 +179,7 @@ class Analysis(Frozen):
         | None
     ) = None
     options: Options = Options()
+    estimand: Estimand | None = None
 
 
 class Trial(Frozen):
@@ -292,6 +315,7 @@ class Study(Frozen):
     population: Population
     trial: Trial
     model: Model = Model()
+    design: Design = Design()  # of `cutis design`; a run knows nothing of it
 
     def fingerprint(self) -> str:
         """SHA-256 of the plan, by which a run knows its own study."""

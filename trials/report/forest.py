@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ...core.disease import Disease
+from ..statistics.truths import METHOD as TRUE
 from .svg import INK, RULE, SOFT, Drawing, Look, blank, drawing, shortened
 from .words import (
     DIFFERENCES,
@@ -57,7 +58,7 @@ class Line(NamedTuple):
 def comparisons(results: "Sequence[Result]", planned: Sequence[str]) -> "list[Result]":
     """The rows that compare two arms: primary ones first, then in the order planned."""
     order = {name: i for i, name in enumerate(planned)}
-    rows = [row for row in results if row.comparator and row.analysis in order]
+    rows = [row for row in results if row.comparator and row.analysis in order and row.method != TRUE]
     return sorted(rows, key=lambda row: (_ROLES.get(row.role, 3), order[row.analysis]))
 
 

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...core.disease import Disease
 from ..statistics.offered import PAIRED
+from ..statistics.truths import METHOD as TRUE
 from .forest import comparisons
 from .words import (
     DIFFERENCES,
@@ -25,6 +27,7 @@ from .words import (
     strategy,
     unit,
     units,
+    whose,
 )
 
 if TYPE_CHECKING:
@@ -42,11 +45,12 @@ class Statement(NamedTuple):
 
 
 def in_short(results: "Sequence[Result]", planned: Sequence[str], disease: Disease) -> list[Statement]:
-    """The primary and secondary comparisons, primary first."""
+    """The primary and secondary comparisons, primary first; each with its true value where the study asked for it."""
+    true = {row.analysis: row for row in results if row.method == TRUE}
     return [
         Statement(
             row.role,
-            _text(row, disease),
+            _text(row, disease) + _truly(row, true.get(row.analysis), disease),
             _how(row),
             _figure(row, disease),
             interval(row.low, row.high, row.statistic),
@@ -60,8 +64,26 @@ def _figure(row: "Result", disease: Disease) -> str:
     value = estimate(row.estimate, row.statistic)
     if value == NOTHING or row.statistic.endswith("ratio"):
         return value if value == NOTHING else f"{TIMES} {value}"
-    of = "points" if row.statistic in DIFFERENCES else scale_unit(row.statistic, disease.outcomes.get(row.outcome))
+    of = (
+        "points"
+        if whose(row.statistic) in DIFFERENCES
+        else scale_unit(row.statistic, disease.outcomes.get(row.outcome))
+    )
     return f"{'' if value.startswith(MINUS) else '+'}{value}{units(of)}"
+
+
+def _truly(row: "Result", true: "Result | None", disease: Disease) -> str:
+    """The sentence on the true value of a comparison; empty where none was asked for."""
+    if true is None:
+        return ""
+    value = _figure(true, disease)
+    if value == NOTHING:
+        return f" Its true value could not be had: {true.note}."
+    said = f" With the same twins in both arms, nobody lost and no visit missed, it is {value}"
+    if row.statistic.endswith("ratio") or estimate(row.estimate, row.statistic) == NOTHING:
+        return f"{said}."
+    off = _figure(replace(true, estimate=row.estimate - true.estimate), disease)
+    return f"{said}: this run is off by {off}."
 
 
 def _text(row: "Result", disease: Disease) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...core.disease import Disease
 from ...core.parameters import STATUSES, Parameter, Source, Table
 from ..enrol import on_each_side
+from ..statistics import estimands
 from ..statistics import outcomes as asked
-from ..study import Study
+from ..study import Analysis, Study
 from .words import (
     DIFFERENCES,
     METHODS,
@@ -27,6 +28,7 @@ from .words import (
     strategy,
     unit,
     units,
+    whose,
 )
 
 if TYPE_CHECKING:
@@ -129,10 +131,22 @@ def plan(study: Study, disease: Disease) -> list[tuple[str, ...]]:
             f"{spaced(item.arm)} against {spaced(item.comparator)}",
             METHODS.get(item.method, item.method)
             + (f"; covariates {', '.join(map(spaced, item.covariates))}" if item.covariates else ""),
-            sentence(strategy(item.method, item.intercurrent, item.missing)),
+            sentence(strategy(item.method, item.intercurrent, item.missing)) + _estimand(study, disease, item),
         )
         for name, item in study.trial.analyses.items()
     ]
+
+
+def _estimand(study: Study, disease: Disease, item: Analysis) -> str:
+    """What an analysis is to estimate, where its study says so."""
+    if item.estimand is None:
+        return ""
+    told = estimands.attributes(study, disease, item)
+    events = ", ".join(f"{spaced(event)} by {spaced(how)}" for event, how in told.events.items())
+    return (
+        f". Estimand: {told.treatment}; population: {told.population}; variable: {told.variable}; "
+        f"intercurrent events: {events}; summary: {told.summary}"
+    )
 
 
 class Figure(NamedTuple):
@@ -172,7 +186,8 @@ def _figure(row: "Result", disease: Disease, how: int) -> Figure:
     known_as = disease.outcomes.get(row.outcome)
     groups = [(row.events, row.n)] + ([(row.events_comparator, row.n_comparator)] if row.comparator else [])
     responders = known_as is not None and known_as.kind == "responder"
-    scaled = " points" if row.statistic in DIFFERENCES else " %" if row.statistic in SHARES else ""
+    of = whose(row.statistic)
+    scaled = " points" if of in DIFFERENCES else " %" if of in SHARES else ""
     return Figure(
         analysis=spaced(row.analysis),
         outcome=f"{outcome_label(disease, row.outcome)}, week {row.week}",

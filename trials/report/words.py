@@ -59,6 +59,7 @@ METHODS = {
     "cox": "proportional hazards regression",
     "restricted_mean": "restricted mean time to the event",
     "kaplan_meier": "Kaplan-Meier estimate",
+    "potential_outcomes": "what the same twins would have in both arms",
 }
 _UNITS = {"year": "years", "month": "months", "week": "weeks", "day": "days", "kg/m2": "kg/m²", "ug/mL": "µg/mL"}
 
@@ -119,7 +120,13 @@ def p_value(p: float) -> str:
 
 def scale(statistic: str) -> tuple[float, int]:
     """Factor and decimals in which a statistic is printed: risk differences in percentage points."""
+    statistic = whose(statistic)
     return (100.0, 1) if statistic in DIFFERENCES or statistic in SHARES else (1.0, 2)
+
+
+def whose(statistic: str) -> str:
+    """The statistic of which this is the true value, or itself."""
+    return statistic.removeprefix("true ")
 
 
 def interval(low: float, high: float, statistic: str) -> str:
@@ -176,7 +183,7 @@ def unit(outcome: Outcome | None) -> str:
 
 def scale_unit(statistic: str, outcome: Outcome | None) -> str:
     """The unit of a statistic: the outcome's, unless it is of time, of events or a pure number."""
-    return UNITS.get(statistic, unit(outcome))
+    return UNITS.get(whose(statistic), unit(outcome))
 
 
 def strategy(method: str, intercurrent: str, missing: str | None = None) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from ...core.disease import Disease, Outcome
 from ...core.keys import root, stream
 from ..study import Analysis, Study
-from . import completed, dataset, pooled, times
+from . import completed, dataset, estimands, pooled, times
 from .means import mean
 from .offered import METHODS
 from .offered import PAIRED as PAIRED
@@ -60,7 +60,28 @@ def analyse(
             if plan.missing:
                 finding = replace(finding, options=finding.options | {"missing": plan.missing})
             rows.append(_row(finding, contrast.level, name, plan.role, plan.outcome, plan.week, plan.intercurrent))
+    rows += _truths(study, disease, twins, rows)
     return sorted(rows, key=_order)
+
+
+def _truths(study: Study, disease: Disease, twins: pd.DataFrame, rows: list[Result]) -> list[Result]:
+    """Beside each comparison whose study asks for it, its true value in these twins, in both arms."""
+    wanted = [name for name, plan in study.trial.analyses.items() if plan.estimand and plan.estimand.true_value]
+    if not wanted:
+        return []
+    from .. import truth  # deferred: few studies ask, and it simulates
+    from .truths import beside
+
+    true = truth.true_values(study, disease, wanted, twins)
+    estimated = {row.analysis: row for row in rows if row.comparator}
+    found = []
+    for name in wanted:
+        plan, row = study.trial.analyses[name], estimated[name]
+        outcome = named(disease, plan.outcome)
+        responder = outcome is not None and outcome.kind == "responder"
+        finding = beside(true[name], row, estimands.attributes(study, disease, plan), responder)
+        found.append(_row(finding, row.level, name, plan.role, plan.outcome, plan.week, plan.intercurrent))
+    return found
 
 
 def _arms(

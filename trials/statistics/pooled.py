@@ -83,7 +83,7 @@ def _tipped(filled: Filled, contrast: Contrast, settings: dict[str, Any], whole:
     """
     if filled.imputed is None or whole is None:
         return []
-    from .imputation.analyse import shifted
+    from .imputation.analyse import lost, shifted
     from .imputation.pool import pool
 
     shifts, data = contrast.options.tipping or (), design.read(filled.table.assign(value=0.0), contrast)[0]
@@ -92,12 +92,10 @@ def _tipped(filled: Filled, contrast: Contrast, settings: dict[str, Any], whole:
     parts = zip(np.split(estimates, len(shifts)), np.split(ses, len(shifts)), strict=True)
     found = [pool(mean, se**2, df, contrast.level) for mean, se in parts]
     at = [one.p for one in found]
-    # A shift so large that the difference turns round has lost it too, however small its p.
-    turned = [one.estimate * whole.estimate <= 0 for one in found]
-    lost = (np.array(at) > 1 - contrast.level) | np.array(turned)
-    tip = float(shifts[int(lost.argmax())]) if lost.any() else math.nan
+    gone = lost(np.array([one.estimate for one in found]), np.array(at), whole.estimate, 1 - contrast.level)
+    tip = float(shifts[int(gone.argmax())]) if gone.any() else math.nan
     told = ", ".join(f"{shift:g}: p {p:.3g}" for shift, p in zip(shifts, at, strict=True))
-    note = joined(f"shift and p: {told}", "" if lost.any() else "at no shift tried is the difference lost")
+    note = joined(f"shift and p: {told}", "" if gone.any() else "at no shift tried is the difference lost")
     n = int((filled.table["arm"] == contrast.arm).to_numpy().sum())
     about = settings | {"tipping": "shift of the imputed values of the arm, those of the comparator as imputed"}
     return [Finding(contrast.arm, "", "ancova", about, "tipping point", tip, math.nan, math.nan, n, engine="cutis",

@@ -53,15 +53,11 @@ class Tally(NamedTuple):
 
 def wilson(events: int, n: int, level: float = 0.95) -> Interval:
     """A proportion with Wilson's score interval; NaN for an empty arm."""
-    from statsmodels.stats.proportion import proportion_confint
+    from .methods.share import proportion as one_share
 
     _possible(events, n)
-    if n == 0:
-        return Interval(math.nan, math.nan, math.nan)
-    limits = np.asarray(proportion_confint(events, n, alpha=1 - level, method="wilson"), float)
-    # Rounding must not put a limit on the wrong side of a proportion of 0 or 1.
-    share = events / n
-    return Interval(share, min(share, max(0.0, float(limits[0]))), max(share, min(1.0, float(limits[1]))))
+    found = one_share(events, n, level=level)
+    return Interval(float(found.estimate), float(found.low), float(found.high))
 
 
 def newcombe(events: int, n: int, events_0: int, n_0: int, level: float = 0.95) -> Difference:
@@ -69,17 +65,13 @@ def newcombe(events: int, n: int, events_0: int, n_0: int, level: float = 0.95) 
 
     With all or none responding in both arms the data speak for no difference at all: p is 1.
     """
-    from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
+    from .methods.contrast import risk_difference as two_shares
 
     _possible(events, n)
     _possible(events_0, n_0)
-    if n == 0 or n_0 == 0:
-        return Difference(math.nan, math.nan, math.nan, math.nan)
-    low, high = confint_proportions_2indep(events, n, events_0, n_0, method="newcomb", compare="diff", alpha=1 - level)
-    p = 1.0
-    if 0 < events + events_0 < n + n_0:
-        p = float(proportions_ztest([events, events_0], [n, n_0])[1])
-    return Difference(events / n - events_0 / n_0, max(-1.0, float(low)), min(1.0, float(high)), p)
+    found = two_shares(events, n, events_0, n_0, level=level)
+    p = math.nan if math.isnan(found.estimate) else float(found.p)
+    return Difference(float(found.estimate), float(found.low), float(found.high), p)
 
 
 def tally(table: pd.DataFrame, arm: str) -> Tally:
@@ -101,7 +93,7 @@ def share(arm: str, counts: Tally, level: float) -> Finding:
     estimate, low, high = wilson(counts.events, counts.n, level)
     return Finding(
         arm, "", "wilson", WILSON, "proportion", estimate, low, high, counts.n,
-        events=counts.events, missing=counts.missing, note=note,
+        events=counts.events, missing=counts.missing, engine="cutis", note=note,
     )  # fmt: skip
 
 
@@ -114,7 +106,7 @@ def risk_difference(table: pd.DataFrame, contrast: Contrast) -> list[Finding]:
     difference = Finding(
         contrast.arm, contrast.comparator, "newcombe", NEWCOMBE, "risk difference", estimate, low, high, one.n,
         p=p, n_comparator=two.n, events=one.events, events_comparator=two.events,
-        missing=one.missing + two.missing, note=note,
+        missing=one.missing + two.missing, engine="cutis", note=note,
     )  # fmt: skip
     return [difference, *(proportion(table, arm, contrast.level) for arm in (contrast.arm, contrast.comparator))]
 

@@ -29,7 +29,9 @@ class Result:
     outcome: str = _about("name of the outcome in the disease model")
     week: int = _about("planned week of the visit; baseline is week 0")
     population: str = _about("analysis population")
-    intercurrent: str = _about("strategy for intercurrent events: composite, treatment_policy or while_on_treatment")
+    intercurrent: str = _about(
+        "strategy for intercurrent events: composite, treatment_policy, while_on_treatment, hypothetical"
+    )
     arm: str = _about("arm that the figure describes, or that is compared")
     comparator: str = _about("arm compared with; empty for a figure of one arm")
     method: str = _about("statistical method")
@@ -39,7 +41,7 @@ class Result:
     low: float = _about("lower confidence limit")
     high: float = _about("upper confidence limit")
     level: float = _about("confidence level of the two-sided interval")
-    se: float = _about("standard error, on the log scale for an odds ratio; NaN if the method has none")
+    se: float = _about("standard error, on the log scale for a ratio; NaN if the method has none")
     p: float = _about("two-sided p-value of no difference, not adjusted for multiplicity; NaN if there is no test")
     n: int = _about("twins of the arm in the analysis")
     n_comparator: int = _about("twins of the comparator in the analysis")

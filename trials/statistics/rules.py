@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ...core.disease import Disease, Outcome
 from ..study import Analysis, Study
+from . import estimands
 from .completed import APPROACHES
 from .offered import ADJUSTS, IMPUTES, METHODS, PAIRED
 from .outcomes import kind, made_of, named
@@ -35,7 +36,7 @@ def check(study: Study, disease: Disease, attributes: Iterable[str] = ()) -> lis
         problems += _outcome_problems(name, analysis, study, disease, measured)
         problems += _covariate_problems(name, analysis, covariates)
         problems += _option_problems(name, analysis, study.trial.visits)
-    return problems
+    return problems + estimands.check(study, disease)
 
 
 def _outcome_problems(name: str, analysis: Analysis, study: Study, disease: Disease, measured: list[str]) -> list[str]:

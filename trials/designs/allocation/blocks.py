@@ -1,4 +1,4 @@
-"""Permuted blocks within strata, for one replicate or, under `vmap`, many; the arms of `trials.enrol.allocate`."""
+"""Permuted blocks within strata: of the twins of a run (`trials.enrol`), or of many replicates under `vmap`."""
 
 import jax
 import jax.numpy as jnp
@@ -24,12 +24,21 @@ def permuted_blocks(key: Array, strata: Array, shares: tuple[int, ...], block: i
         raise ValueError(f"shares: expected whole numbers from 1, got {list(shares)}")
     if block < 1 or block % sum(shares):
         raise ValueError(f"block: expected a multiple of {sum(shares)} (the shares' sum), got {block}")
-    arms = jnp.asarray(np.repeat(np.arange(len(shares)), np.array(shares) * (block // sum(shares))))
+    arms = jnp.asarray(whole_block(shares, block))
     before = jnp.cumsum(jax.nn.one_hot(strata, number, dtype="int64"), axis=0) - 1
     place = jnp.take_along_axis(before, strata[:, None], axis=1)[:, 0]
-    within = stream(key, "randomise")
 
     def arm(stratum: Array, turn: Array) -> Array:
-        return jax.random.permutation(stream(within, stratum, turn // block), arms)[turn % block]
+        return permuted(key, stratum, turn // block, arms)[turn % block]
 
     return jax.vmap(arm)(strata, place)
+
+
+def whole_block(shares: tuple[int, ...], block: int) -> np.ndarray:
+    """Arm numbers of a block in order, shape (block,)."""
+    return np.repeat(np.arange(len(shares)), np.array(shares) * (block // sum(shares)))
+
+
+def permuted(key: Array, stratum: Array, number: Array, arms: Array) -> Array:
+    """The arms of one block of a stratum, shape (block,); arms: those of any block in order."""
+    return jax.random.permutation(stream(stream(key, "randomise"), stratum, number), arms)

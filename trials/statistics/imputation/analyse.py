@@ -98,13 +98,23 @@ def shifted(imputed: Imputed, data: Incomplete, shift: np.ndarray, per_visit: bo
     return imputed.values + (np.asarray(shift, float)[data.arm][:, None] * times)[None]
 
 
+def lost(estimate: np.ndarray, p: np.ndarray, whole: float, alpha: float) -> np.ndarray:
+    """Whether shifted differences no longer show what the one without a shift (`whole`) shows.
+
+    They are not significant, or have turned round: a shift so large that the difference is significant the other way
+    has lost it too, however small its p.
+    """
+    return (p > alpha) | (estimate * whole <= 0)
+
+
 class Tipping(NamedTuple):
     """Results over a grid of shifts.
 
     Args:
       active, reference: the shifts.
       estimate, p: shape (active, reference).
-      tips: for each shift of the reference, the first of the active arm at which the result is lost; NaN if at none.
+      tips: for each shift of the reference, the first of the active arm at which the result is lost (`lost`); NaN if
+        at none.
     """
 
     active: np.ndarray
@@ -124,7 +134,7 @@ def tipping(
     alpha: float = 0.05,
     per_visit: bool = False,
 ) -> Tipping:
-    """How far imputed outcomes at the last visit must be shifted until the difference is no longer significant.
+    """How far imputed outcomes at the last visit must be shifted until the difference is lost.
 
     Args:
       design: of the ANCOVA, its second column the active arm (of two), as from `ancova_design`.
@@ -135,12 +145,13 @@ def tipping(
     """
     if imputed.flag or len(data.laid.arms) != 2:
         raise ValueError(imputed.flag or f"a tipping point is of two arms, not of {len(data.laid.arms)}")
+    whole = ancova(imputed.values[:, :, -1], design)
     results = [
         [ancova(shifted(imputed, data, np.array([b, a]), per_visit)[:, :, -1], design) for b in reference]
         for a in active
     ]
     p = np.array([[r.p for r in row] for row in results])
-    lost = p > alpha
-    tips = np.where(lost.any(axis=0), np.asarray(active, float)[lost.argmax(axis=0)], np.nan)
     estimate = np.array([[r.estimate for r in row] for row in results])
+    gone = lost(estimate, p, whole.estimate, alpha)
+    tips = np.where(gone.any(axis=0), np.asarray(active, float)[gone.argmax(axis=0)], np.nan)
     return Tipping(np.asarray(active, float), np.asarray(reference, float), estimate, p, tips)

@@ -1,0 +1,147 @@
+"""`cutis design` as users call it: the figures, the same bytes again, a replicate in full, and mistakes in words."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from cutis.trials.command import app
+
+NAME = "pasi90_against_adalimumab"
+WORDS = ("design", f"design.analysis={NAME}", "design.also=[pasi_change_against_adalimumab]", "design.pool=150",
+         "design.replicates=120", "design.sizes=[84,90]", "design.looks=[0.5,1]", "design.recheck=0.02", "seed=5",
+         "trial.visits=[0,16,48]", "trial.conduct.rescue=null")  # fmt: skip
+DROPPED = "~trial.analyses.pasi90_adalimumab_week24"
+
+
+def cutis(*words):
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
+    return done
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("designs") / "one"
+    done = cutis(*WORDS, DROPPED, f"out={folder}")
+    assert done.exit_code == 0, done.stderr
+    return folder, done
+
+
+def test_the_terminal_shows_power_and_type_one_error_with_their_errors(made):
+    _, done = made
+    lines = done.stdout.splitlines()
+    head = next(i for i, line in enumerate(lines) if "type I error (both as comparator)" in line)
+    assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["84", "90"]
+    assert all(line.count("±") == 6 for line in lines[head + 1 : head + 3])
+
+
+def test_figures_are_those_of_the_replicates(made):
+    folder, _ = made
+    figures = pd.read_parquet(folder / "results.parquet")
+    rows = pq.read_table(folder / "replicates" / "size-90" / "part-00000.parquet").to_pandas()
+    last = rows.query("hypothesis == 'model' and look == 2 and analysis == @NAME")
+    told = figures.query("size == 90 and hypothesis == 'model' and analysis == @NAME").set_index("measure")["value"]
+    assert told["rejection of the full trial"] == (last["p"] < 0.05).mean()
+    assert told["bias"] == pytest.approx(last["estimate"].mean() - told["truth"])
+    assert told["coverage"] == ((last["low"] <= told["truth"]) & (told["truth"] <= last["high"])).mean()
+
+
+def test_the_true_value_is_the_difference_of_the_pool(made):
+    folder, _ = made
+    parts = {}
+    for arm in ("guselkumab", "adalimumab"):
+        seen = pq.read_table(folder / "pool" / arm / "observations").to_pandas().query("week in (0, 16)")
+        twins = pq.read_table(folder / "pool" / arm / "twins").to_pandas()["twin"]
+        pasi = seen.pivot_table(index="twin", columns="week", values="pasi").reindex(twins)
+        events = pq.read_table(folder / "pool" / arm / "events").to_pandas()
+        kinds = events["event"].isin(["treatment stopped", "left the study", "rescue started"])
+        stopped = events.loc[kinds & (events["week"] <= 16), "twin"]
+        reached = (pasi[16] <= 0.1 * pasi[0]) & ~pasi.index.isin(stopped)
+        parts[arm] = reached.mean()
+        assert len(twins) == 150
+    told = json.loads((folder / "results.json").read_text())["analyses"][NAME]
+    assert told["means"] == pytest.approx(list(parts.values()))
+    assert told["truth"] == pytest.approx(parts["guselkumab"] - parts["adalimumab"])
+
+
+def test_the_arms_of_the_pool_are_the_same_twins_with_the_same_luck(made):
+    folder, _ = made
+    tables = [pq.read_table(folder / "pool" / arm / "observations").to_pandas() for arm in ("guselkumab", "placebo")]
+    first, other = (table.query("week == 0").set_index("twin")["pasi"] for table in tables)
+    pd.testing.assert_series_equal(first, other)
+
+
+def test_the_routines_of_a_run_agree(made):
+    told = json.loads((made[0] / "results.json").read_text())["agreement"]
+    assert set(told) == {"84", "90"}
+    for found in told.values():
+        assert found["analyses"] > 0
+        assert max(found["largest"].values()) < 1e-8
+
+
+def test_a_replicate_in_full_is_the_one_that_was_counted(made, tmp_path):
+    folder = shutil.copytree(made[0], tmp_path / "copy")
+    done = cutis(*WORDS, DROPPED, f"out={folder}", "design.replay=7")
+    assert done.exit_code == 0, done.stderr
+    twins = pd.read_csv(folder / "replay-7" / "twins.csv")
+    assert sorted(twins["twin"]) == list(range(90))
+    assert twins["arm"].value_counts().between(26, 34).all()
+    rows = pq.read_table(folder / "replicates" / "size-90" / "part-00000.parquet").to_pandas()
+    full = pd.read_parquet(folder / "replay-7" / "results.parquet").query("comparator != ''").set_index("analysis")
+    for name in (NAME, "pasi_change_against_adalimumab"):
+        row = rows.query("replicate == 7 and hypothesis == 'model' and look == 2 and analysis == @name").iloc[0]
+        for number in ("estimate", "se", "low", "high", "p"):
+            assert np.isclose(row[number], full.loc[name, number], rtol=1e-8, atol=1e-10), (name, number)
+
+
+def test_what_is_there_is_not_made_again_and_a_lost_shard_is_made_as_it_was(made, tmp_path):
+    folder = shutil.copytree(made[0], tmp_path / "copy")
+    again = cutis(*WORDS, DROPPED, f"out={folder}")
+    assert again.stdout.replace(str(folder), "") == made[1].stdout.replace(str(made[0]), "")
+    lost = folder / "replicates" / "size-84" / "part-00000.parquet"
+    before = lost.read_bytes()
+    lost.write_bytes(b"damaged")
+    for name in ("manifest.json", "manifest.sha256", "results.json"):
+        (folder / name).unlink()
+    refused = cutis(*WORDS, DROPPED, f"out={folder}")
+    assert refused.exit_code == 2
+    assert "add --resume" in refused.stderr
+    assert cutis(*WORDS, DROPPED, f"out={folder}", "--resume").exit_code == 0
+    assert lost.read_bytes() == before
+    assert (folder / "results.json").read_bytes() == (made[0] / "results.json").read_bytes()
+    assert (folder / "report.html").read_bytes() == (made[0] / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["design.analysis=nothing"], "design.analysis: the trial has no analysis 'nothing'"),
+        (["design.replay=120"], "design.replay: expected a replicate from 0 to 119, got 120"),
+        (["design.sizes=[4]"], "design.sizes: 2 people at the first look (0.5 of 4) do not fill one block"),
+        (["design.looks=[0.5,0.8]"], "expected fractions that rise to 1"),
+        (["design.replicate=100"], "design"),
+        (["out="], "expected a folder"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_simulated(tmp_path, words, message):
+    done = cutis(*WORDS, DROPPED, f"out={tmp_path / 'never'}", *words)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_folder_of_another_design_is_left_alone(made):
+    done = cutis(*WORDS, DROPPED, f"out={made[0]}", "design.replicates=130")
+    assert done.exit_code == 2
+    assert "the folder holds another design" in done.stderr
+
+
+def test_a_split_body_trial_is_refused(tmp_path):
+    done = cutis("design", "trial=acne/split_face", "population=acne", f"out={tmp_path / 'never'}")
+    assert done.exit_code == 2
+    assert "split_body trial are not built" in done.stderr

@@ -1,0 +1,173 @@
+"""The results of a design in words and tables, for the terminal and the report.
+
+All functions take what `results.json` holds; null stands for what does not exist.
+"""
+
+from typing import Any
+
+Rows = tuple[list[str], list[list[str]]]
+NOTHING = "-"
+MODEL, NULLS = "model", ("null as comparator", "null as arm")
+BIASED = 2.0  # Monte Carlo standard errors from the nominal value at which a figure is pointed out
+
+
+def figures(results: dict[str, Any], **wanted: Any) -> list[dict[str, Any]]:
+    """The figures with these properties, in their order."""
+    return [row for row in results["figures"] if all(row[key] == value for key, value in wanted.items())]
+
+
+def one(results: dict[str, Any], **wanted: Any) -> dict[str, Any] | None:
+    """The first of them; None if there is none."""
+    return next(iter(figures(results, **wanted)), None)
+
+
+def shown(figure: dict[str, Any] | None, percent: bool = True, digits: int = 4) -> str:
+    """A figure with its Monte Carlo standard error.
+
+    >>> shown({"value": 0.9012, "mcse": 0.0030})
+    '90.1 ± 0.3 %'
+    """
+    if figure is None or figure["value"] is None:
+        return NOTHING
+    value, error = figure["value"], figure["mcse"]
+    if percent:
+        places = 1 if error is None or error >= 0.0005 else 2
+        told = NOTHING if error is None else f"{100 * error:.{places}f}"
+        return f"{100 * value:.{places}f} ± {told} %"
+    return f"{value:.{digits}g} ± {NOTHING if error is None else f'{error:.2g}'}"
+
+
+def power(results: dict[str, Any]) -> Rows:
+    """Power, type I error and size of the decisive analysis, one row a size."""
+    name, looks = results["decisive"], len(results["bounds"]["looks"])
+    head = ["people", "power", "type I error", "type I error", "bias", "coverage"]
+    under = ["", "", "(both as comparator)", "(both as arm)", "", ""]
+    head = [f"{a} {b}".strip() for a, b in zip(head, under, strict=True)]
+    if looks > 1:
+        head.insert(2, "expected people")
+    if results["assurance"]:
+        head.insert(2, "assurance")
+    rows = []
+    for size in results["sizes"]:
+        of = {"analysis": name, "size": size}
+        row = [
+            f"{size:,}",
+            shown(one(results, measure="success", hypothesis=MODEL, **of)),
+            *(shown(one(results, measure="rejection", hypothesis=null, **of)) for null in NULLS),
+            shown(one(results, measure="bias", hypothesis=MODEL, **of), percent=False, digits=2),
+            shown(one(results, measure="coverage", hypothesis=MODEL, **of)),
+        ]
+        if looks > 1:
+            expected = one(results, measure="expected size", hypothesis=MODEL, **of)
+            row.insert(2, shown(expected, percent=False))
+        if results["assurance"]:
+            found = next((a for a in results["assurance"] if a["size"] == size), None)
+            row.insert(2, shown(found))
+        rows.append(row)
+    return head, rows
+
+
+def estimation(results: dict[str, Any], hypothesis: str = MODEL) -> Rows:
+    """How good the estimates are, one row a size and analysis."""
+    head = ["analysis", "people", "true value", "mean", "bias", "SE of the estimates", "mean SE told", "coverage",
+            "rejection", "no estimate"]  # fmt: skip
+    rows = []
+    for size in results["sizes"]:
+        for name in results["analyses"]:
+            of = {"analysis": name, "size": size, "hypothesis": hypothesis}
+            rows.append([name, f"{size:,}", _number(one(results, measure="truth", **of)), *(
+                shown(one(results, measure=measure, **of), percent=False, digits=digits)
+                for measure, digits in (("mean estimate", 4), ("bias", 2), ("empirical se", 3), ("mean se", 3))
+            ), *(shown(one(results, measure=measure, **of))
+                 for measure in ("coverage", "rejection of the full trial", "without an estimate"))])  # fmt: skip
+    return head, rows
+
+
+def stopping(results: dict[str, Any]) -> Rows:
+    """Where trials end, one row a size, hypothesis and look."""
+    head = ["hypothesis", "people", "look", "people by then", "ends here", "for success", "for futility"]
+    rows = []
+    for size in results["sizes"]:
+        for hypothesis in (MODEL, *NULLS):
+            for look, cut in enumerate(results["cuts"][str(size)], start=1):
+                of = {"size": size, "hypothesis": hypothesis, "look": look}
+                measures = ("stop", "stop for success", "stop for futility")
+                ends = [shown(one(results, measure=measure, **of)) for measure in measures]
+                rows.append([hypothesis, f"{size:,}", str(look), f"{cut:,}", *ends])
+    return head, rows
+
+
+def bounds(results: dict[str, Any]) -> Rows:
+    """The bounds of each look, as statistics and as p-values."""
+    from scipy.stats import norm
+
+    told = results["bounds"]
+    sided = told["sided"]
+    head = ["look", "share of the people", "success: z at least", f"success: p ({sided}-sided) up to"]
+    rows = []
+    for number, (look, z) in enumerate(zip(told["looks"], told["efficacy"], strict=True), start=1):
+        p = None if z is None else sided * float(norm.sf(z))
+        rows.append([str(number), f"{look:g}", NOTHING if z is None else f"{z:.4f}", _p(p)])
+    if told["futility"]:
+        head.append("futility: z below")
+        last = len(rows) - 1
+        for number, (row, z) in enumerate(zip(rows, told["futility"], strict=True)):
+            row.append(NOTHING if z is None or number == last else f"{z:.4f}")
+    return head, rows
+
+
+def assured(results: dict[str, Any]) -> Rows:
+    """Assurance, one row a size."""
+    head = ["people", "assurance", "5th to 95th percentile of the power", "draws"]
+    rows = [
+        [f"{row['size']:,}", shown(row), f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %", str(row["draws"])]
+        for row in results["assurance"]
+    ]
+    return head, rows
+
+
+def sentences(results: dict[str, Any]) -> list[str]:
+    """What a reader should know first."""
+    name = results["decisive"]
+    of = results["analyses"][name]
+    means = " and ".join(NOTHING if mean is None else f"{mean:.4g}" for mean in of["means"])
+    truth = NOTHING if of["truth"] is None else f"{of['truth']:.4g}"
+    told = [f"{of['arm']} against {of['comparator']}, {of['outcome']} at week {of['week']}: true {of['estimand']} "
+            f"{truth} in the pool (means {means})"]  # fmt: skip
+    needed, power_ = results["needed"], results["design"]["power"]
+    if needed is not None:
+        told.append(_needed(needed, power_))
+    told += _off(results)
+    for size, found in sorted(results["agreement"].items(), key=lambda item: int(item[0])):
+        largest = max(found["largest"].values(), default=0.0)
+        told.append(
+            f"{int(size):,} people: {found['analyses']:,} analyses done again by the routines of a run; "
+            f"largest difference {NOTHING if largest is None else f'{largest:.1e}'}"
+            + (f"; {found['flagged']} without an estimate in one of the two" if found["flagged"] else "")
+        )
+    return told
+
+
+def _needed(needed: dict[str, Any], wanted: float) -> str:
+    if needed["size"] is None:
+        return f"power {wanted:.0%}: not reached by more people (power does not rise with the sizes tried)"
+    error = "" if needed["mcse"] is None else f" ± {needed['mcse']:.1f}"
+    tried = f"; {needed['tried']:,} tried below" if needed["tried"] else "; too far from the sizes tried to be tried"
+    return f"power {wanted:.0%} needs {needed['size']:.1f}{error} people, by the powers of the sizes given{tried}"
+
+
+def _off(results: dict[str, Any]) -> list[str]:
+    """Type I errors above their level by more than chance."""
+    told, nominal = [], results["bounds"]["level"]
+    for row in figures(results, measure="rejection", analysis=results["decisive"]):
+        if row["hypothesis"] in NULLS and row["value"] > nominal + BIASED * row["mcse"]:
+            told.append(f"{row['size']:,} people, {row['hypothesis']}: type I error {shown(row)}, above {nominal:.2%}")
+    return told
+
+
+def _number(figure: dict[str, Any] | None) -> str:
+    return NOTHING if figure is None or figure["value"] is None else f"{figure['value']:.4g}"
+
+
+def _p(p: float | None) -> str:
+    return NOTHING if p is None else f"{p:.2g}" if p < 0.001 else f"{p:.4f}"

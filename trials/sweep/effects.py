@@ -1,0 +1,98 @@
+"""What settings do, as outcomes: the target that is read for each, and what its harm comes to.
+
+A new outcome is a line in EFFECTS.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from ...core.laser import outcomes, targets
+from ...core.laser.treat import Target
+from ...core.parameters import Table
+from .plan import Sweep
+from .protocols import course
+
+Values = Mapping[str, Any]
+
+
+class Effect(NamedTuple):
+    """One outcome. target: what is read in the skin. share: of the benefit, (fluences, people), from what was read,
+    sessions, their interval and the day after the last (days), and values of parameters. behind: prefixes of those."""
+
+    title: str
+    about: str
+    target: Target
+    share: Callable[[Any, int, float, float, Values], Array]
+    behind: tuple[str, ...]
+    timed: bool = False  # whether `day` matters
+
+
+def _hair(harmed: Any, sessions: int, interval: float, day: float, values: Values) -> Array:
+    return outcomes.hair_reduction(harmed, sessions, interval, day, values)[0]
+
+
+def _stain(harmed: Any, sessions: int, interval: float, day: float, values: Values) -> Array:
+    return outcomes.blanching(harmed, sessions, interval, day, values)[0]
+
+
+def _glands(harmed: Any, sessions: int, _interval: float, _day: float, _values: Values) -> Array:
+    return -jnp.expm1(-sessions * outcomes.gland_hazard(harmed.lost))
+
+
+def _ink(harmed: Any, sessions: int, _interval: float, _day: float, values: Values) -> Array:
+    return outcomes.ink_clearance(harmed, sessions, values)
+
+
+def _pigment(harmed: Any, sessions: int, _interval: float, _day: float, values: Values) -> Array:
+    return outcomes.pigment_clearance(harmed, sessions, values)
+
+
+EFFECTS: dict[str, Effect] = {
+    "hair_reduction": Effect(
+        "hair reduction", "share of hairs that are missing", targets.follicles, _hair, ("hair.",), timed=True
+    ),
+    "blanching": Effect(
+        "blanching", "share of a stain's redness that is gone", targets.vessels, _stain, ("port_wine.",), timed=True
+    ),
+    "gland_loss": Effect(
+        "gland loss", "share of the volume of sebaceous glands that is destroyed", targets.glands, _glands, ()
+    ),
+    "ink_clearance": Effect(
+        "ink clearance", "share of a black tattoo's darkness that is gone", targets.pigment, _ink,
+        ("pigment.carried", "pigment.visible"),
+    ),
+    "pigment_clearance": Effect(
+        "pigment clearance", "share of epidermal pigment that is gone", targets.pigment, _pigment, ("pigment.shed",)
+    ),
+}  # fmt: skip
+
+
+def wanted(plan: Sweep) -> dict[str, Target]:
+    """Targets to be read in the skin, by name; `vessels` where purpura is asked for."""
+    found = {"aim": EFFECTS[plan.efficacy.outcome].target}
+    return found | ({"vessels": targets.vessels} if "purpura" in plan.risk.most else {})
+
+
+def judged(plan: Sweep, read: Mapping[str, Any], basal: Array, tone: Array, values: Values) -> dict[str, Array]:
+    """Benefit and risks of everyone at every fluence, by name, (fluences, people).
+
+    Args:
+      read: of the targets of `wanted`. basal: ln Omega of the basal layer. tone: typology angle, degrees, (people,).
+    """
+    sessions, interval = course(plan)
+    share = EFFECTS[plan.efficacy.outcome].share(read["aim"], sessions, interval, plan.efficacy.day, values)
+    harm = outcomes.events(basal, tone, plan.risk.sought, read.get("vessels"), values=values)
+    return {"efficacy": share} | {name: getattr(harm, name) for name in plan.risk.most}
+
+
+def behind(plan: Sweep) -> Table:
+    """The parameters that turn damage into what is told."""
+    harms = tuple(name for name in outcomes.TABLE if name.startswith("events."))
+    if "purpura" not in plan.risk.most:
+        harms = tuple(name for name in harms if not name.startswith("events.purpura"))
+    heads = EFFECTS[plan.efficacy.outcome].behind
+    chosen = {name: p for name, p in outcomes.TABLE.items() if name in harms or (heads and name.startswith(heads))}
+    return Table(chosen, outcomes.TABLE.sources)
