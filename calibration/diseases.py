@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """How a disease, or what lasers do, is calibrated and validated; results have tables of `report.frames` as attributes.
+    """How a model is calibrated and validated; results have tables of `report.frames` as attributes.
 
     calibrate: (say) or (people, say) to a calibration, whose `files` are by name what is kept of it, in bytes.
     validate: (calibration, folds, say) to a validation.
