@@ -23,7 +23,15 @@ def test_a_p_value_has_three_decimals_and_never_reads_zero_or_one(p: float, text
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0.1, "0.1"), (-0.00001, "\u22121 \u00d7 10⁻⁵"), (1234567.0, "1.2346 \u00d7 10⁶"), (0.0, "0"), (90.0, "90")],
+    [
+        (0.1, "0.1"),
+        (-0.00001, "\u22121 \u00d7 10⁻⁵"),
+        (1234567.0, "1.2346 \u00d7 10⁶"),
+        (0.0, "0"),
+        (90.0, "90"),
+        (math.inf, "∞"),
+        (-math.inf, "\u2212∞"),
+    ],
 )
 def test_a_parameter_reads_as_a_person_would_write_it(number: float, text: str) -> None:
     assert words.plain_number(number) == text

@@ -93,8 +93,8 @@ def decimal(number: float, digits: int = 1) -> str:
 
 def plain_number(number: float) -> str:
     """A parameter's value as a person would write it: up to five significant digits."""
-    if not known(number):
-        return NOTHING
+    if not known(number) or not math.isfinite(number):
+        return decimal(number)
     if number and not 1e-4 <= abs(number) < 1e6:
         mantissa, exponent = f"{number:.4e}".split("e")
         return f"{minus(mantissa.rstrip('0').rstrip('.'))} {TIMES} 10{_superscript(int(exponent))}"
