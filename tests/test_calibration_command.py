@@ -83,7 +83,7 @@ def test_a_validation_that_misses_nothing_ends_well(work, tmp_path):
     assert done.code == 0, done.err
     assert work.calls == [("calibrate", {}), ("validate", 7)]
     assert {"validation.html", "summary.json", "frames/predictions.parquet"} <= sealed(tmp_path / "v")
-    assert done.out.count("  met ") == 9
+    assert done.out.count("  met ") == 10
     assert json.loads((tmp_path / "v/manifest.json").read_text())["settings"]["folds over trials"] == "7"
 
 
@@ -92,7 +92,7 @@ def test_a_missed_criterion_is_exit_3_and_the_report_is_there(work, tmp_path):
     assert done.code == 3
     assert work.calls[1] == ("validate", calibration.FOLDS)
     assert "  missed  mean absolute error of the shares without relapse" in done.out
-    assert "cutis: psoriasis: 1 of 9 criteria missed; see the report" in done.err
+    assert "cutis: psoriasis: 1 of 10 criteria missed; see the report" in done.err
     assert "missed." in (tmp_path / "v/validation.html").read_text()
     summary = json.loads((tmp_path / "v/summary.json").read_text())
     assert [c["key"] for c in summary["criteria"] if not c["met"]] == ["relapse"]

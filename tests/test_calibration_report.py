@@ -92,7 +92,7 @@ def test_intervals_that_are_too_wide_are_a_miss(result):
 @pytest.mark.parametrize(("wrong", "met"), [(0, True), (1, True), (2, False)])
 def test_one_difference_may_be_missed(result, wrong, met):
     unseen = result.differences[result.differences.scheme == "trials"].reset_index(drop=True)
-    signs = unseen.assign(tail=0.5, sign_kept=[i >= wrong for i in range(len(unseen))])
+    signs = unseen.assign(inside=True, sign_kept=[i >= wrong for i in range(len(unseen))])
     got = measured(SimpleNamespace(differences=signs), "differences")
     assert (got.value, got.met) == (wrong, met)
 
@@ -101,7 +101,7 @@ def test_differences_are_held_to_the_interval_that_true_ones_leave_once_in_as_ma
     unseen = result.differences[result.differences.scheme == "trials"].reset_index(drop=True)
     number = len(unseen)
     tails = unseen.assign(inside=False, sign_kept=True, tail=[0.9 / number] * 2 + [1.1 / number] * (number - 2))
-    assert measured(SimpleNamespace(differences=tails), "differences").value == 2
+    assert measured(SimpleNamespace(differences=tails), "differences_few").value == 2
     assert measured(SimpleNamespace(differences=tails), "differences_inside").value == 0
     most = unseen.assign(inside=[i >= number // 10 for i in range(number)])
     assert measured(SimpleNamespace(differences=most), "differences_inside").met
@@ -149,7 +149,7 @@ def test_relapses_that_were_fitted_do_not_count(result):
 
 def test_what_was_not_measured_is_missed():
     got = summary(take(SimpleNamespace()), TOLD)
-    assert len(got.missed) == len(got.criteria) == 9
+    assert len(got.missed) == len(got.criteria) == 10
     numbers = got.numbers()
     assert {c["value"] for c in numbers["criteria"]} == {None}
 
@@ -197,7 +197,7 @@ def test_every_id_is_single_and_every_link_leads_somewhere(html):
 
 def test_the_first_screen_tells_failures_first(result, html):
     text = Page(html).text
-    assert "1 criterion of 9 was missed." in text
+    assert "1 criterion of 10 was missed." in text
     assert text.index("✗ missed") < text.index("✓ met")
     assert text.count("✗ missed") == 1
     assert "at most 5.0 points, better 4.0 points" in text
@@ -234,7 +234,7 @@ def test_assumed_parameters_are_listed_by_what_they_do(html):
 def test_what_is_missing_is_said(result):
     frames = take(SimpleNamespace())
     text = Page(build.validation("psoriasis", frames, summary(frames, TOLD), TOLD, {})).text
-    assert "9 criteria of 9 were missed." in text
+    assert "10 criteria of 10 were missed." in text
     assert text.count("was not measured here") == 11
     assert "not measured" in text
 

@@ -109,7 +109,7 @@ def _carry_out(study: Study, cluster: Cluster, folder: Path) -> Timing:
 def _ahead(study: Study) -> None:
     """What the run needs later, while its beginning leaves a core idle: the compiled simulation, and large imports."""
     compile_ahead(study)
-    for module in ("cutis.trials.report.build", "statsmodels.stats.proportion", "statsmodels.discrete.discrete_model"):
+    for module in ("cutis.trials.report.build", "statsmodels.discrete.discrete_model"):
         importlib.import_module(module)
 
 

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from ...core.parameters import Table, read_table
 from ..report.frames import rows
-from ..report.summary import inside, judged, wilson, within
+from ..report.summary import inside, judged, missed, wilson, within
 from ..report.told import NOTHING, Criterion, criterion
 
 HERE = Path(__file__).parent
@@ -36,6 +36,7 @@ def criteria(frames: Mapping[str, pd.DataFrame]) -> list[Criterion]:
         criterion(told, "error", error, high="error.most", aim="error.aim"),
         criterion(told, "coverage", caught, low="coverage.least", high="coverage.most"),
         criterion(told, "differences", _differences(frames["differences"]), high="differences.most"),
+        criterion(told, "differences_few", _differences_few(frames["differences"]), high="differences.at_their_number"),
         criterion(told, "differences_inside", _differences_inside(frames["differences"]), low="differences.inside"),
         criterion(told, "phototherapy", _phototherapy(frames["phototherapy"]), high="phototherapy.most"),
         Criterion(
@@ -55,6 +56,12 @@ def criteria(frames: Mapping[str, pd.DataFrame]) -> list[Criterion]:
 
 
 def _differences(frame: pd.DataFrame) -> float:
+    """How many differences of unseen trials change sign or lie outside their 90 % interval."""
+    seen = rows(frame, scheme="trials", against="active")
+    return float(sum(missed(row) for row in seen)) if seen else NOTHING
+
+
+def _differences_few(frame: pd.DataFrame) -> float:
     """How many differences of unseen trials are missed, at the level at which n true intervals miss one on average.
 
     At 90 % a model that is right misses a tenth of them, so that all but one of some forty would be too wide a model.
