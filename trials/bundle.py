@@ -64,13 +64,37 @@ def examined(folder: Path, plan: str, other: Callable[[], str], unfinished: str,
         raise BadInput(
             f"out={folder}: the folder holds other files ({', '.join(entries[:3])}); choose a new or empty one"
         )
-    if held := other():
-        raise BadInput(f"out={folder}: the folder holds {held}; choose another folder")
+    if theirs := other():
+        raise BadInput(f"out={folder}: the folder holds {theirs}; choose another folder")
     if "manifest.json" in entries:
         return "complete"
     if not resume:
         raise BadInput(f"out={folder}: {unfinished}; add --resume to finish it")
     return "unfinished"
+
+
+@contextmanager
+def held(folder: Path, plan: str, content: dict[str, Any], state: Callable[[], str]) -> Iterator[bool]:
+    """Hold a folder for a piece of work, whose plan is written into a new one; whether it is new.
+
+    plan, content: the plan's file and what stands in it. state: what the folder is, as `examined` tells.
+
+    Raises:
+      BadInput: as `state`, or the folder cannot be written. StoreError: another process is at work there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"out={folder}: the folder cannot be written: {error.strerror}") from None
+    with store.Lock(folder):
+        new = state() == "new"
+        if new:
+            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+            try:
+                store.write(folder / plan, text.encode())
+            except store.StoreError as error:
+                raise BadInput(f"out={folder}: the folder cannot be written: {error}") from None
+        yield new
 
 
 @contextmanager
@@ -80,18 +104,7 @@ def claimed(folder: Path, study: Study, resume: bool) -> Iterator[None]:
     Raises:
       BadInput: as `examine`, or the folder cannot be written. StoreError: another process is at work there.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"out={folder}: the folder cannot be written: {error.strerror}") from None
-    with store.Lock(folder):
-        new = examine(folder, study, resume) == "new"
-        if new:
-            text = yaml.safe_dump(plain(study), sort_keys=False, allow_unicode=True)
-            try:
-                store.write(folder / "study.yaml", text.encode())
-            except store.StoreError as error:
-                raise BadInput(f"out={folder}: the folder cannot be written: {error}") from None
+    with held(folder, "study.yaml", plain(study), lambda: examine(folder, study, resume)) as new:
         try:
             yield
         except BadInput:

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ..cluster import platform, store
 from . import bundle
 from .compose import Job, read_study
@@ -89,18 +87,7 @@ def examine(folder: Path, study: Study, design: Design, resume: bool) -> str:
 @contextmanager
 def claimed(folder: Path, study: Study, design: Design, resume: bool) -> Iterator[None]:
     """Hold the folder for a design; nobody else writes there meanwhile."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"out={folder}: the folder cannot be written: {error.strerror}") from None
-    with store.Lock(folder):
-        new = examine(folder, study, design, resume) == "new"
-        if new:
-            text = yaml.safe_dump(resolved(study, design), sort_keys=False, allow_unicode=True)
-            try:
-                store.write(folder / PLAN, text.encode())
-            except store.StoreError as error:
-                raise BadInput(f"out={folder}: the folder cannot be written: {error}") from None
+    with bundle.held(folder, PLAN, resolved(study, design), lambda: examine(folder, study, design, resume)):
         yield
 
 

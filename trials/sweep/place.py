@@ -14,9 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
-from ...cluster import store
 from ...population.plain import read_mapping
 from .. import bundle
 from ..errors import BadInput
@@ -63,15 +60,5 @@ def claimed(folder: Path, plan: Sweep, resume: bool) -> Iterator[None]:
     Raises:
       BadInput: as `examine`, or the folder cannot be written. StoreError: another process is at work there.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"out={folder}: the folder cannot be written: {error.strerror}") from None
-    with store.Lock(folder):
-        if examine(folder, plan, resume) == "new":
-            text = yaml.safe_dump(plain(plan), sort_keys=False, allow_unicode=True)
-            try:
-                store.write(folder / PLAN, text.encode())
-            except store.StoreError as error:
-                raise BadInput(f"out={folder}: the folder cannot be written: {error}") from None
+    with bundle.held(folder, PLAN, plain(plan), lambda: examine(folder, plan, resume)):
         yield
