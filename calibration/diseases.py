@@ -14,12 +14,13 @@ class Calibrated:
 
     calibrate: (say) or (people, say) to a calibration, whose `files` are by name what is kept of it, in bytes.
     validate: (calibration, folds, say) to a validation.
-    told: what the reports are told beside the tables.
+    told: what the reports are told beside the tables. settled: what is held out was settled beforehand, without folds.
     """
 
     calibrate: Callable[..., Any]
     validate: Callable[..., Any]
     told: "Told"
+    settled: bool = False
 
 
 def _acne() -> Calibrated:
@@ -33,7 +34,7 @@ def _laser() -> Calibrated:
     from .laser.results import calibration, validation
     from .laser.told import TOLD
 
-    return Calibrated(calibration, validation, TOLD)
+    return Calibrated(calibration, validation, TOLD, settled=True)
 
 
 def _psoriasis() -> Calibrated:

@@ -4,11 +4,13 @@ import re
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from cutis.calibration.laser import crowd, trials
+from cutis.calibration.laser import crowd, dosed, trials
+from cutis.trials.command import app
 
-UNTOLD = {  # rows without a figure that the model has: no settings, no number, fractional lasers, needles, acne
-    *("FX01", "FX02", "FX03", "FX07", "FX08", "FX09", "FX10", "PI07", "RF01", "RF02", "RF03"),
+UNTOLD = {  # rows without a figure of people that the model has: no settings, no number, sizes of columns, acne
+    *("FX03", "FX07", "FX10"),
     *("AC01 weeks 4 and 12", "AC01 weeks 26 and 52", "AC05"),
 }
 
@@ -43,7 +45,13 @@ def test_rankings_name_arms():
         ("{what: hair, day: 60, value: 0.703", "{what: hare, day: 60, value: 0.703", "'hare' is none of hair"),
         ("value: 0.703", "value: 70.3", "70.3 is not from 0 to 1"),
         ("{device: alexandrite_long, types: {I: 1", "{device: alexandrite, types: {I: 1", "'alexandrite' is none of"),
-        ("{columns: 0.2, types", "{columns: 0.2, device: ipl, types", "expected a device, or columns alone"),
+        (
+            "adapted: [25, 40]",
+            "adapted: [25, 36]",
+            "expected the two ends of a range around 37 J/cm2, got [25.0, 36.0]",
+        ),
+        ("adapted: [25, 40]", "adapted: [25]", "expected the two ends of a range"),
+        ("{device: nd_yag_long, set: {fluence: 60", "{set: {fluence: 60", "device"),
         ("types: {II: 1, III: 1}}]", "types: {II: 0, III: 0}}]", "types: nobody"),
         ("  HR02:\n", "  HR99:\n", "hair of HR99 is neither fit nor held_out"),
         ("[{what: pih, value: 0.29", "[{what: purpura, value: 0.29", "purpura of HR08 is neither fit nor held_out"),
@@ -77,3 +85,26 @@ def test_a_crowd_has_its_types_and_darker_skin_more_melanin():
 def test_people_are_the_same_in_every_arm():
     one, other = (crowd.skin(crowd.typology({name: 1.0}, 20), 2.0) for name in ("II", "V"))
     assert np.asarray(one.epidermis) == pytest.approx(np.asarray(other.epidermis))
+
+
+def test_adapted_fluences_keep_the_mean_and_the_range_and_go_against_heat():
+    heat = np.array([1.0, 1.5, 2.0, 4.0])
+    found = dosed.adapted(37.0, 25.0, 40.0, heat)
+    assert found.mean() == pytest.approx(37.0)
+    assert (np.diff(found) <= 0).all()
+    assert found.min() >= 25.0
+    assert found.max() <= 40.0
+    free = dosed.adapted(10.0, 1.0, 100.0, heat)
+    assert free * heat == pytest.approx((free * heat)[0])
+    for told in ((41.0, 25.0, 40.0), (20.0, 25.0, 40.0)):
+        with pytest.raises(ValueError, match="is not inside its range, 25 to 40"):
+            dosed.adapted(*told, heat)
+    with pytest.raises(ValueError, match="heat: expected positive numbers, got 0"):
+        dosed.adapted(37.0, 25.0, 40.0, np.array([0.0, 1.0]))
+
+
+def test_folds_are_refused_as_what_is_held_out_was_settled_beforehand(tmp_path):
+    done = CliRunner().invoke(app, ["validate", "laser", "folds=3", f"out={tmp_path / 'mine'}"])
+    assert done.exit_code == 2
+    assert "what is held out of laser was settled before any fit; leave folds out" in done.output
+    assert not (tmp_path / "mine").exists()

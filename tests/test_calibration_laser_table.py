@@ -16,7 +16,7 @@ from cutis.core.laser.damage import kinetics
 from cutis.core.laser.treat import death
 
 PEOPLE, STEPS = 5, 40
-CHOSEN = {"HR02", "HR04", "HR08", "HR19", "PW01", "PW03", "PW07", "PI01", "PI06", "FX04"}
+CHOSEN = {"HR02", "HR04", "HR08", "HR19", "PW01", "PW03", "PW07", "PI01", "PI06", "FX04", "FX08", "RF02"}
 
 
 def made_up(arms):
@@ -29,7 +29,7 @@ def made_up(arms):
     cools = np.exp(-np.arange(STEPS + 1) / 12.0)[None, :, None, None, None]
     narrow = np.sort(rng.normal(0, 3, (few, many, PEOPLE)), axis=0)[::-1]
     closed = np.sort(rng.random((few, many, targets.DIAMETERS, targets.DEPTHS, PEOPLE)), axis=0)[::-1]
-    heated = np.array([part.used is not None for _, part in parts])
+    heated = np.array([part.used.device.delivery == "beam" for _, part in parts])
     solution = solve.Solved(
         jnp.asarray(rng.normal(30, 20, (many, PEOPLE))),
         jnp.full((STEPS + 1, many, 3, PEOPLE), 33.0),
@@ -40,6 +40,8 @@ def made_up(arms):
         jnp.asarray(closed.copy()),
         jnp.asarray(0.2 + 0.6 * rng.random((few, many, PEOPLE))),
         jnp.asarray(0.2 + 0.6 * rng.random((few, many, targets.INKS, PEOPLE))),
+        jnp.asarray(np.where(heated, 1.0, 0.2)[:, None] * np.ones(PEOPLE)),
+        jnp.asarray(np.where(heated, 0.0, 0.1)[:, None] * np.ones(PEOPLE)),
     )
     return solution, parts
 

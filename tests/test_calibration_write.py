@@ -136,9 +136,9 @@ def test_what_is_not_estimated_beside_the_model_stays_as_it_is():
 def drawn(folder, monkeypatch):
     """Draws from the file of the small calibration."""
     monkeypatch.setattr(uncertainty, "FILE", folder / "uncertainty.csv")
-    uncertainty._covariance.cache_clear()
+    uncertainty._estimates.cache_clear()
     yield uncertainty.draw
-    uncertainty._covariance.cache_clear()
+    uncertainty._estimates.cache_clear()
 
 
 def test_draws_have_the_means_and_the_covariance_of_the_estimates(drawn, calibrated):

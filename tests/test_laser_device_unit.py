@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from cutis.core.laser import outcomes, targets
+from cutis.core.laser import columns, outcomes, targets
 from cutis.core.laser.device import COOLINGS, DELIVERIES, devices, named, settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "evidence" / "laser" / "devices.csv"
@@ -43,7 +43,7 @@ def test_every_source_is_cited():
     cited = {limit["source"] for limit in text["common"].values()}
     for device in text["devices"].values():
         cited |= {device["protocol"]["source"]} | {limit["source"] for limit in device["limits"].values()}
-    cited |= {p.source for table in (targets.TABLE, outcomes.TABLE) for p in table.values()}
+    cited |= {p.source for table in (targets.TABLE, outcomes.TABLE, columns.TABLE) for p in table.values()}
     assert cited == set(outcomes.TABLE.sources)
 
 

@@ -11,6 +11,7 @@ from cutis.core.laser.damage.kinetics import in_pulses, kinetics, log_damage
 from cutis.core.laser.damage.sweep import sweep
 from cutis.core.laser.device import named, settings
 from cutis.core.laser.heat import column, grid
+from cutis.core.laser.heat.tissue import VALUES as HEAT
 from cutis.core.laser.light import propagate
 
 FLUENCES = (8.0, 15.0, 22.0)
@@ -34,7 +35,7 @@ def body(warmed, of=USED):
     t = warmed.thickness
     skin = jnp.stack([t[0], t[1] + t[2], t[3] + t[4], t[5]])
     absorbed = treat._absorbed(warmed.lights[0], t, warmed.edges)
-    tissue = grid.laid(treat._thermal(PEOPLE), skin, warmed.edges)
+    tissue = grid.laid(treat.tissues(PEOPLE), skin, warmed.edges)
     return column.column(np.diff(warmed.edges), tissue, absorbed)
 
 
@@ -78,7 +79,10 @@ def test_darker_skin_and_more_light_do_more_harm(treated):
         assert (np.diff(np.asarray(part), axis=0) > 0).all()
         assert (np.diff(np.asarray(part), axis=1) > 0).all()
     assert np.asarray(treated.burn).min() == 0
-    assert np.asarray(treated.burn).max() == 3
+    assert np.asarray(treated.burn).max() == 2  # the dermis below lives, as in pulses that are cooled
+    assert (np.diff(np.asarray(treated.burn), axis=0) >= 0).all()
+    deep = treat.treat(PEOPLE, settings("alexandrite_long", fluence=60.0))
+    assert np.asarray(deep.burn).max() == 3
 
 
 def test_boiling_is_marked_and_not_trusted(treated):
@@ -134,6 +138,29 @@ def test_what_cannot_be_treated_is_refused():
     thin = PEOPLE._replace(stratum_corneum=jnp.full(3, 0.001))
     with pytest.raises(ValueError, match=r"layer 0 of column 0 is 0.001 mm thick"):
         treat.treat(thin, USED)
+
+
+def test_light_is_solved_once_for_all_pulses_and_tells_the_same(treated):
+    lit = {}
+    longer = replace(USED, pulse=4 * USED.pulse)
+    first, second = (treat.treat(PEOPLE, used, lit=lit) for used in (USED, longer))
+    assert len(lit) == 1
+    assert np.array_equal(np.asarray(first.basal), np.asarray(treated.basal))
+    assert (np.asarray(second.basal) < np.asarray(first.basal)).all()
+    treat.treat(PEOPLE, replace(USED, spot=USED.spot + 3), lit=lit)
+    assert len(lit) == 2
+
+
+def test_liquid_cryogen_goes_on_cooling_after_the_light():
+    used = settings("alexandrite_long", pulse=0.003)
+    course = treat.sessions_course(used)
+    cold = course.coolant[:, 0] == HEAT["cryogen.temperature"]
+    after = np.arange(len(cold)) > np.flatnonzero(course.pulse[:, 0])[-1]
+    left = float((course.step[:, 0] * (cold & after)).sum())
+    assert left == pytest.approx(HEAT["cryogen.residence"] - used.delay - used.pulse)
+    late = treat.sessions_course(settings("nd_yag_long", cooling="cryogen", pulse=0.25))
+    cold = late.coolant[:, 0] == HEAT["cryogen.temperature"]
+    assert not cold[np.flatnonzero(late.pulse[:, 0])[-1] + 1 :].any()
 
 
 def test_every_broad_beam_of_the_table_has_a_course():

@@ -1,13 +1,18 @@
 """A sweep as data: what it may ask, and every mistake named before any work starts."""
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 import yaml
 
+from cutis.core.laser import outcomes
 from cutis.core.laser.device import named
+from cutis.core.laser.targets import Follicles
 from cutis.trials.compose import options
 from cutis.trials.errors import BadInput
 from cutis.trials.sweep import words
 from cutis.trials.sweep.command import sweep
+from cutis.trials.sweep.effects import judged
 from cutis.trials.sweep.plan import combinations, plain
 from cutis.trials.sweep.protocols import course, numbered, protocols
 from cutis.trials.sweep.read import asked
@@ -148,3 +153,17 @@ def test_the_protocol_of_the_device_fills_what_the_plan_leaves():
     usual = named("alexandrite_long").protocol
     assert course(plan) == (usual["sessions"], usual["interval"])
     assert {p.spot for p in protocols(plan)} == {usual["spot"]}
+
+
+def test_the_risk_of_a_course_counts_all_its_sessions():
+    words = ["sweep=laser/hair_755", "draws=0"]
+    once, course = (asked([*words, *more], None).plan for more in ([], ["risk.over=course"]))
+    assert once.fingerprint() != course.fingerprint()
+    harmed = Follicles(jnp.zeros((2, 3)), jnp.zeros((2, 3)))
+    basal, tone = jnp.asarray([[-3.0, 0.0, 3.0], [1.0, 2.0, 5.0]]), jnp.asarray([50.0, 20.0, -20.0])
+    one, all_of = (judged(plan, {"aim": harmed}, basal, tone, outcomes.VALUES) for plan in (once, course))
+    for name in once.risk.most:
+        assert np.asarray(all_of[name]) == pytest.approx(1 - (1 - np.asarray(one[name])) ** 5), name
+    assert np.asarray(all_of["efficacy"]) == pytest.approx(np.asarray(one["efficacy"]))
+    with pytest.raises(BadInput, match=r"risk\.over"):
+        asked([*words, "risk.over=year"], None)

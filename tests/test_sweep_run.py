@@ -16,6 +16,7 @@ from cutis.population import stream
 from cutis.trials.command import app
 from cutis.trials.errors import BadInput, Unfinished
 from cutis.trials.sampling import key_of
+from cutis.trials.sweep import place as kept
 from cutis.trials.sweep import shard
 from cutis.trials.sweep.people import people, quotas
 from cutis.trials.sweep.place import claimed, stored
@@ -143,6 +144,16 @@ def test_a_folder_of_another_sweep_is_refused(made):
     assert stored(made[0]) == PLAN
 
 
+def test_a_sweep_begun_with_other_parameters_is_not_resumed(tmp_path, monkeypatch):
+    folder = tmp_path / "begun"
+    for resume in (False, True):
+        with claimed(folder, PLAN, resume):
+            pass
+    monkeypatch.setattr(kept, "parameters", lambda: "0" * 64)
+    with pytest.raises(BadInput, match="begun with other parameter tables"), claimed(folder, PLAN, True):
+        pass
+
+
 def test_the_report_says_what_it_rests_on_and_opens_offline(made):
     html = (made[0] / "report.html").read_text()
     page = Page(html)
@@ -170,6 +181,8 @@ def test_the_command_makes_a_sweep_and_finds_it_complete_later(made):
     assert checked.exit_code == 0, checked.output
     refused = CliRunner().invoke(app, ["sweep", "sweep=laser/hair_755", "grid.fluence=[1,500]"])
     assert refused.exit_code == 2
+    listed = CliRunner().invoke(app, ["list", "sweeps"])
+    assert "sweep=laser/hair_755  Long-pulse 755 nm laser for hair" in listed.output
     assert "outside the device's limits" in refused.output
 
 

@@ -71,19 +71,22 @@ def validate(disease: str, words: Sequence[str], quick: bool, say: Say) -> Itera
       Unfinished: a criterion was missed, and the report is there; or it was stopped.
     """
     told = _asked(disease, words, "validations", {"folds": pairs.whole(2, MOST_FOLDS)})
-    out, folds = told["out"], told.get("folds", QUICK_FOLDS if quick else FOLDS)
+    out, folds, how = told["out"], told.get("folds", QUICK_FOLDS if quick else FOLDS), methods(disease)
+    if how.settled and "folds" in told:
+        raise BadInput(f"folds: what is held out of {disease} was settled before any fit; leave folds out")
+    way = "against what was held out beforehand" if how.settled else f"{folds} folds over trials"
     with _claimed(out):
-        begun, timed, how = time.perf_counter(), _timed(say), methods(disease)
+        begun, timed = time.perf_counter(), _timed(say)
         found = how.validate(_calibrated(how, quick, timed), folds, timed)
         frames, summary, files = _tables(found, how.told)
-        settings = _settings(disease, quick) | {"folds over trials": str(folds)}
+        settings = _settings(disease, quick) | ({} if how.settled else {"folds over trials": str(folds)})
         from .report.validation import build  # deferred: imports matplotlib
 
         report = build.validation(disease, frames, summary, how.told, settings).encode()
         _keep(out, files | {"validation.html": report}, settings)
     from .report.validation.tables import asked, measured
 
-    yield f"{disease}: validated in {_minutes(begun)}, {folds} folds over trials"
+    yield f"{disease}: validated in {_minutes(begun)}, {way}"
     for criterion in summary.criteria:
         verdict = "met   " if criterion.met else "missed"
         yield f"  {verdict}  {criterion.about}: {measured(criterion)} (limit: {asked(criterion)})"

@@ -1,4 +1,4 @@
-"""What there is: trials, treatments, models, endpoints, populations, baseline tables of published trials."""
+"""What there is: trials, sweeps, treatments, models, endpoints, populations, baseline tables of published trials."""
 
 from collections.abc import Callable, Iterator
 
@@ -25,6 +25,11 @@ def lines(what: str) -> Iterator[str]:
 def _trials() -> Iterator[str]:
     for option in options("trial"):
         yield f"trial={option}  {yaml.safe_load((CONF / 'trial' / f'{option}.yaml').read_text())['title']}"
+
+
+def _sweeps() -> Iterator[str]:
+    for option in options("sweep"):
+        yield f"sweep={option}  {yaml.safe_load((CONF / 'sweep' / f'{option}.yaml').read_text())['title']}"
 
 
 def _treatments() -> Iterator[str]:
@@ -62,6 +67,7 @@ def _baselines() -> Iterator[str]:
 
 KINDS: dict[str, Callable[[], Iterator[str]]] = {
     "trials": _trials,
+    "sweeps": _sweeps,
     "treatments": _treatments,
     "models": _models,
     "endpoints": _endpoints,

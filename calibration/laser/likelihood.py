@@ -8,7 +8,7 @@ from .crowd import given
 from .table import Table
 from .trials import MEANS, Reported
 
-FITTED = ("hair", "ink")  # means with a term of their own
+FITTED = ("hair", "ink", "texture")  # means with a term of their own
 
 
 def term_of(figure: Reported) -> str:

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ...core.laser import outcomes, targets, treat
-from ...core.laser.device import Settings
-from . import crowd
+from ...core.laser import columns, outcomes, targets, treat
+from . import crowd, dosed
 from .trials import KINDS, Arm, Part
 
 FOLDS = (1.0, 1.6, 2.6)
+MIDDLE_FOLD = FOLDS[1]  # that of skin under columns, on which it hardly tells
 POINTS = ("basal", "bulge", "bulb")
 LONG_AFTER = 1e-30  # s, of steps that only fill the table
 Say = Callable[[str], None]
@@ -28,7 +28,8 @@ class Solved(NamedTuple):
     typology: (parts, people), degrees. base, rise: temperature without light, C, and what the pulse adds, at POINTS,
     (steps + 1, parts, points, people), the rise with folds before. step: s, (steps, parts). heated: whether the
     part has a course of heat, (parts,). narrow: ln Omega of the most harmed narrow vessel; closed: vessels, (folds,
-    parts, diameters, depths, people). broken: melanosomes, ink: its grains, (folds, parts, depths, people).
+    parts, diameters, depths, people). broken: melanosomes, ink: its grains, (folds, parts, depths, people). area: share
+    of the surface that is treated, renewed: of the dermis that columns renew, (parts, people).
     """
 
     typology: Array
@@ -40,6 +41,8 @@ class Solved(NamedTuple):
     closed: Array
     broken: Array
     ink: Array
+    area: Array
+    renewed: Array
 
 
 class _Part(NamedTuple):
@@ -50,6 +53,8 @@ class _Part(NamedTuple):
     closed: np.ndarray
     broken: np.ndarray
     ink: np.ndarray
+    area: np.ndarray
+    renewed: np.ndarray
 
 
 def between(folding: Array) -> Array:
@@ -70,11 +75,11 @@ def solved(arms: Iterable[Arm], people: int, say: Say) -> tuple[Solved, tuple[tu
     found, tones = [], []
     for number, (arm, part) in enumerate(order):
         wanted = {KINDS[figure.what] for figure in arm.figures}
-        key = (repr(part.used), tuple(sorted(part.types.items())), tuple(sorted(wanted)))
+        key = (repr(part.used), part.adapted, tuple(sorted(part.types.items())), tuple(sorted(wanted)))
         angles = crowd.typology(part.types, people)
         if key not in known:
             say(f"light and heat of {arm.trial}, {arm.name} ({number + 1} of {len(order)})")
-            known[key] = _solve(part.used, angles, wanted) if part.used else _nothing(people)
+            known[key] = _found(part, angles, wanted)
         found.append(known[key])
         tones.append(angles)
     steps = max(len(one.step) for one in found)
@@ -86,7 +91,8 @@ def solved(arms: Iterable[Arm], people: int, say: Say) -> tuple[Solved, tuple[tu
     return whole, order
 
 
-_AXES = {"base": 1, "rise": 2, "step": 1, "heated": 0, "narrow": 1, "closed": 1, "broken": 1, "ink": 1}
+_AXES = {"base": 1, "rise": 2, "step": 1, "heated": 0} | dict.fromkeys(("narrow", "closed", "broken", "ink"), 1)
+_AXES |= {"area": 0, "renewed": 0}
 
 
 class _Padded(NamedTuple):
@@ -98,6 +104,8 @@ class _Padded(NamedTuple):
     closed: np.ndarray
     broken: np.ndarray
     ink: np.ndarray
+    area: np.ndarray
+    renewed: np.ndarray
 
 
 def _padded(of: _Part, steps: int) -> _Padded:
@@ -119,20 +127,32 @@ def _nothing(people: int) -> _Part:
         np.zeros((few, targets.DIAMETERS, targets.DEPTHS, people)),
         np.zeros((few, people)),
         np.zeros((few, targets.INKS, people)),
+        np.ones(people),
+        np.zeros(people),
     )
 
 
-def _solve(used: Settings, angles: np.ndarray, wanted: set[str]) -> _Part:
-    found = [_once(used, angles, folding, wanted) for folding in FOLDS]
-    base, step = found[0].base, found[0].step
-    rest = (np.stack([getattr(one, name) for one in found]) for name in ("narrow", "closed", "broken", "ink"))
-    return _Part(base, np.stack([one.rise for one in found]), step, *rest)
+def _found(part: Part, angles: np.ndarray, wanted: set[str]) -> _Part:
+    if part.used.device.delivery == "beam":
+        return _solve(part, angles, wanted)
+    left = columns.columns(crowd.skin(angles, MIDDLE_FOLD), part.used)
+    return _nothing(len(angles))._replace(area=np.asarray(left.coverage), renewed=np.asarray(left.renewed))
 
 
-def _once(used: Settings, angles: np.ndarray, folding: float, wanted: set[str]) -> _Part:
+def _solve(part: Part, angles: np.ndarray, wanted: set[str]) -> _Part:
+    found = [_once(part, angles, folding, wanted) for folding in FOLDS]
+    folded = ("rise", "narrow", "closed", "broken", "ink")
+    return found[0]._replace(**{name: np.stack([getattr(one, name) for one in found]) for name in folded})
+
+
+def _once(part: Part, angles: np.ndarray, folding: float, wanted: set[str]) -> _Part:
     """With one folding, without the axis of folds."""
-    fluence = jnp.asarray(used.fluences[:1])
-    warmed = treat.warm(crowd.skin(angles, folding), used)
+    fluence = jnp.asarray(part.used.fluences[:1])
+    warmed = treat.warm(crowd.skin(angles, folding), part.used)
+    if part.adapted:
+        told = float(fluence[0])
+        heat = np.asarray(warmed.response.rise.max(axis=(0, 1)))
+        warmed = dosed.given(warmed, dosed.adapted(told, *part.adapted, heat) / told)
     t, people = warmed.thickness, len(angles)
     middle = (t[0] + t[1] + t[2] / 2)[None]
     base, rise = (treat.at_depth(x, warmed.edges, middle) for x in (warmed.response.base, warmed.response.rise))
@@ -142,7 +162,7 @@ def _once(used: Settings, angles: np.ndarray, folding: float, wanted: set[str]) 
     else:
         base, rise = (jnp.concatenate([x, x, x], axis=1) for x in (base, rise))
     nothing = _nothing(people)
-    narrow, closed, broken, ink = (x[0] for x in nothing[3:])
+    narrow, closed, broken, ink = (x[0] for x in nothing[3:7])
     if "port_wine" in wanted:
         harmed = targets.vessels(warmed, fluence)
         thin = targets.vessel_classes()[0] <= outcomes.VALUES["events.purpura_widest"]
@@ -151,5 +171,6 @@ def _once(used: Settings, angles: np.ndarray, folding: float, wanted: set[str]) 
     if "pigment" in wanted:
         particles = targets.pigment(warmed, fluence)
         broken, ink = np.asarray(particles.melanosomes)[0], np.asarray(particles.ink)[0]
-    step = np.asarray(warmed.course.step)[:, 0]
-    return _Part(np.asarray(base), float(fluence[0]) * np.asarray(rise), step, narrow, closed, broken, ink)
+    found = {"base": base, "rise": float(fluence[0]) * np.asarray(rise), "narrow": narrow, "closed": closed}
+    found |= {"step": warmed.course.step[:, 0], "broken": broken, "ink": ink}
+    return nothing._replace(**{name: np.asarray(value) for name, value in found.items()})

@@ -25,7 +25,7 @@ from .trials import EVENTS, Arm, Part, Reported
 
 ACT = ("epidermis.folding", "death.activation")
 EFFECTS = ("efficacy", "events")
-CERTAIN = 5.0  # ln Omega where a column of a fractional laser stands
+CERTAIN = outcomes.COLUMN
 NEAREST = 1e-6  # to 0 and 1 that a share comes
 
 Values = Mapping[str, Any]
@@ -139,22 +139,22 @@ class Table:
     @property
     def _light(self) -> "_Light":
         of = self.solved
-        return _Light(of.typology, _Harmed(of.narrow, of.closed, of.broken, of.ink))
+        return _Light(of.typology, _Harmed(of.narrow, of.closed, of.broken, of.ink), of.area, of.renewed)
 
     def _read(self, vector: Array, damage: Array, light: "_Light") -> Array:
         """All numbers without effects of trials. damage: ln Omega at POINTS, (parts, points, people)."""
         values = self.fixed | self.vector.numbers(vector)
         weights = between(jnp.asarray(values["epidermis.folding"]))
         harmed = _Harmed(*(jnp.tensordot(weights, x, 1) for x in light.harmed))
-        risks = _risks(self.parts, light.typology, damage[:, 0], values)
+        risks = _risks(self.parts, light, damage[:, 0], values)
         found = jnp.zeros(len(self.entries))
         for reading, rows in self._readings.items():
             entry, part, weight = (np.array(column) for column in zip(*rows, strict=True))
             if reading.what in EVENTS:
                 once = risks[reading.what][part]
-                each = once if reading.each == "session" else 1 - (1 - once) ** reading.sessions
+                each = outcomes.ever(once, 1 if reading.each == "session" else reading.sessions)
             else:
-                each = _gone(reading, damage[part], _Harmed(*(x[part] for x in harmed)), values)
+                each = _gone(reading, damage[part], _Harmed(*(x[part] for x in harmed)), light.renewed[part], values)
             found = found.at[entry].add(weight * each.mean(axis=-1))
         return jnp.clip(found, NEAREST, 1 - NEAREST)
 
@@ -193,6 +193,8 @@ class _Light(NamedTuple):
 
     typology: Array
     harmed: _Harmed
+    area: Array
+    renewed: Array
 
 
 def _omega(solved: Solved, acting: Array) -> Array:
@@ -214,15 +216,15 @@ _damage = jax.jit(_omega)
 _along = jax.jit(jax.jacfwd(_omega, argnums=1))
 
 
-def _risks(parts: tuple[tuple[Arm, Part], ...], typology: Array, basal: Array, values: Values) -> dict[str, Array]:
+def _risks(parts: tuple[tuple[Arm, Part], ...], light: _Light, basal: Array, values: Values) -> dict[str, Array]:
     """Risks of one session, each (parts, people)."""
-    sought, columns = (np.array(x)[:, None] for x in zip(*((a.sought, p.columns) for a, p in parts), strict=True))
-    found = outcomes.events(basal, typology, sought, None, columns, values)
+    sought = np.array([arm.sought for arm, _ in parts])[:, None]
+    found = outcomes.events(basal, light.typology, sought, None, light.area, values)
     whole = 1 - (1 - found.blister) * (1 - found.burn) * (1 - found.hyperpigmentation)
     return {"blister": found.blister, "burn": found.burn, "pih": found.hyperpigmentation, "any": whole}
 
 
-def _gone(of: _Reading, damage: Array, harmed: _Harmed, values: Values) -> Array:
+def _gone(of: _Reading, damage: Array, harmed: _Harmed, renewed: Array, values: Values) -> Array:
     """What a figure other than of events is in each person, (parts, people)."""
     what, days = of.what, np.array([of.day])
     if what == "hair":
@@ -234,6 +236,10 @@ def _gone(of: _Reading, damage: Array, harmed: _Harmed, values: Values) -> Array
         vessels = Vessels(harmed.closed, harmed.closed, harmed.closed)  # of which blanching reads what is closed
         gone = outcomes.blanching(vessels, of.sessions, of.interval, days, values)[0]
         return gone if what == "stain" else outcomes.cleared(gone, 0.75, values["port_wine.between"])
+    if what.startswith("texture"):
+        gone = outcomes.texture(renewed, of.sessions, of.interval, days, values)[0]
+        least = what.removeprefix("texture").removeprefix("_")
+        return outcomes.cleared(gone, int(least) / 100, values["columns.between"]) if least else gone
     share, kind = (outcomes.ink_clearance, "ink") if what.startswith("ink") else (outcomes.pigment_clearance, "melasma")
     gone = share(Pigment(harmed.broken, harmed.ink), of.sessions, values)
     least = what.removeprefix(kind).removeprefix("_")

@@ -18,6 +18,10 @@ NAMES = {
     "ink_75": "tattoo, three quarters gone",
     "ink_95": "tattoo removed",
     "melasma_75": "melasma, three quarters gone",
+    "texture": "scars that are gone",
+    "texture_10": "scars, a tenth gone",
+    "texture_25": "scars or wrinkles, a quarter gone",
+    "texture_50": "scars or wrinkles, half gone",
     "purpura": "purpura",
     "blister": "blisters",
     "burn": "burns that leave a mark",
@@ -28,6 +32,7 @@ POOLS = {
     "hair": Pool("Hair", ("hair",), "hair"),
     "stains": Pool("Stains", ("stain_75", "purpura"), "stains"),
     "pigment": Pool("Ink and pigment", ("ink", "ink_75", "ink_95", "melasma_75"), "pigment"),
+    "columns": Pool("Scars and wrinkles", ("texture", "texture_10", "texture_25", "texture_50"), "scars"),
     "events": Pool("Adverse events", ("blister", "burn", "pih", "any"), "events"),
 }
 
@@ -68,7 +73,7 @@ TOLD = Told(
             "the log odds of all its efficacy and of all its adverse events. Figures of trials that were held out are "
             "predicted, not seen."
         ),
-        untested="Fractional lasers and needles, acne, and all but black ink are not tested.",
+        untested="Acne (which is its own model's) and all but black ink are not tested.",
         differences="Differences between arms",
     ),
     by_class=False,

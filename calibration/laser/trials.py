@@ -1,7 +1,7 @@
 """The evidence: arms of published trials with their settings, people and figures, and what each figure is for."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from ..evidence.reading import count, fields, load, mapping, number, one_of, seq
 HERE = Path(__file__).parent
 FILE = HERE / "trials.yaml"
 TYPES = ("I", "II", "III", "IV", "V", "VI")
-MEANS = ("hair", "ink", "stain", "melasma")  # mean shares gone; the others are shares of people, marks or sessions
+MEANS = ("hair", "ink", "stain", "melasma", "texture")  # mean shares gone; else shares of people, marks or sessions
 EVENTS = ("blister", "burn", "pih", "any")
 KINDS = {  # of outcome, as in heldout.yaml
     "hair": "hair",
     **dict.fromkeys(("stain", "stain_75", "purpura"), "port_wine"),
     **dict.fromkeys(("ink", "ink_75", "ink_95", "melasma", "melasma_75"), "pigment"),
+    **dict.fromkeys(("texture", "texture_10", "texture_25", "texture_50"), "columns"),
     **dict.fromkeys(EVENTS, "adverse_events"),
 }
 ROLES = ("fit", "held_out")
@@ -28,13 +29,14 @@ ROLES = ("fit", "held_out")
 
 @dataclass(frozen=True)
 class Part:
-    """People of an arm who are treated alike. used: settings, or nothing where columns alone are told, which take the
-    share `columns` of the surface. types: share of the part's people by type. weight: share of the arm's people."""
+    """People of an arm who are treated alike. types: share of them by type. weight: share of the arm's people.
 
-    used: Settings | None
+    adapted: range of fluences, J/cm2, within which it was fitted to each of them, if that is told."""
+
+    used: Settings
     types: Mapping[str, float]
     weight: float
-    columns: float = 1.0
+    adapted: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _arms(key: str, entry: Any, where: str) -> Iterator[Arm]:
             key,
             str(name),
             str(entry["citation"]),
-            tuple(Part(p.used, p.types, p.weight / whole, p.columns) for p in parts),
+            tuple(replace(p, weight=p.weight / whole) for p in parts),
             count(entry["sessions"], f"{where}.sessions", 1),
             number(entry["interval"], f"{where}.interval", 0.0),
             number(entry["sought"], f"{where}.sought", 0.0, 1.0),
@@ -150,9 +152,7 @@ def _arms(key: str, entry: Any, where: str) -> Iterator[Arm]:
 
 
 def _part(entry: Any, where: str) -> Part:
-    entry = fields(entry, where, {"types"}, {"device", "set", "columns"})
-    if ("device" in entry) == ("columns" in entry):
-        raise ValueError(f"{where}: expected a device, or columns alone")
+    entry = fields(entry, where, {"types", "device"}, {"set", "adapted"})
     types = {
         one_of(name, f"{where}.types", TYPES): number(share, f"{where}.types.{name}", 0.0)
         for name, share in mapping(entry["types"], f"{where}.types").items()
@@ -161,12 +161,19 @@ def _part(entry: Any, where: str) -> Part:
     if not whole > 0:
         raise ValueError(f"{where}.types: nobody")
     shares = {name: share / whole for name, share in types.items()}
-    if "columns" in entry:
-        return Part(None, shares, whole, number(entry["columns"], f"{where}.columns", 0.0, 1.0))
     try:
-        return Part(settings(entry["device"], **entry.get("set", {})), shares, whole)
+        used = settings(entry["device"], **entry.get("set", {}))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+    return Part(used, shares, whole, adapted=_range(entry["adapted"], used, where) if "adapted" in entry else None)
+
+
+def _range(entry: Any, used: Settings, where: str) -> tuple[float, float]:
+    ends = [number(end, f"{where}.adapted", 0.0) for end in sequence(entry, f"{where}.adapted")]
+    mean = float(used.fluences[0])
+    if len(ends) != 2 or not ends[0] <= mean <= ends[1]:
+        raise ValueError(f"{where}.adapted: expected the two ends of a range around {mean:g} J/cm2, got {ends}")
+    return ends[0], ends[1]
 
 
 def _figure(trial: str, entry: Any, where: str) -> Reported:
@@ -180,5 +187,5 @@ def _figure(trial: str, entry: Any, where: str) -> Reported:
         count(entry.get("n", 0), f"{where}.n", 0 if value is None else 1),
         one_of(entry.get("per", "patient"), f"{where}.per", ("patient", "session")),
         status(entry.get("status", "measured"), where),
-        role(trial, what),
+        role(trial, what) if value is not None else "held_out",
     )

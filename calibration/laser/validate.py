@@ -10,12 +10,18 @@ import pandas as pd
 from ..predict import DRAWS, Draws, Figure, Refit, draws, predictions
 from .calibrate import Calibrated
 from .crowd import given
-from .likelihood import error_of, term_of
+from .likelihood import FITTED, error_of, term_of
 from .table import Table
 from .trials import KINDS, Ranking, rankings
 
 SCHEMES = {"fit": "fitted", "held_out": "held"}
-TITLES = {"hair": "hair", "port_wine": "port-wine stain", "pigment": "pigment", "adverse_events": "adverse event"}
+TITLES = {
+    "hair": "hair",
+    "port_wine": "port-wine stain",
+    "pigment": "pigment",
+    "columns": "scars and wrinkles",
+    "adverse_events": "adverse event",
+}
 
 
 def predicted(calibrated: Calibrated, number: int = DRAWS) -> pd.DataFrame:
@@ -33,7 +39,7 @@ def predicted(calibrated: Calibrated, number: int = DRAWS) -> pd.DataFrame:
 def drawn(calibrated: Calibrated, number: int = DRAWS) -> Draws:
     """Predictions in draws of the parameters and of what a new trial adds."""
     found = draws(Refit(calibrated.table, calibrated.fit), number)
-    usual = {name: given().value(f"misfit.{name}") for name in ("hair", "ink")}
+    usual = {name: given().value(f"misfit.{name}") for name in FITTED}
     return replace(found, variation=usual | dict(found.variation))
 
 
@@ -42,7 +48,7 @@ def figures(table: Table) -> Iterator[tuple[Figure, str]]:
     for place, (arm, told) in enumerate(table.entries):
         if told.value is None:
             continue
-        device = arm.parts[0].used.device.name if arm.parts[0].used else "columns"
+        device = arm.parts[0].used.device.name
         kind = TITLES[KINDS[told.what]]
         one = Figure(
             *(arm.trial, arm.trial, arm.name, device, kind, told.what, told.day, True, told.n, told.value),

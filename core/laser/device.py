@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 DELIVERIES = {  # what must be set for each
     "beam": ("fluence", "pulse", "spot"),
     "fractional": ("energy", "density", "pulse", "spot"),
-    "needles": ("power", "density", "pulse", "depth"),
+    "needles": ("power", "density", "pulse", "depth", "bare"),
 }
 COOLINGS = {  # what must be set for each
     "none": (),
@@ -67,8 +67,9 @@ class Settings:
 
     wavelength: nm. fluence: J/cm2, one or several to be compared. pulse: length of all light, s, in `pulses` equal
     parts with pauses of `gap` s. spot: diameter, of a fractional device of one beam, mm. energy: of a beam, mJ.
-    density: beams or needles, 1/cm2. power: W. depth: of needles, mm. spurt: of cryogen, s. delay: from it to the
-    pulse, s. window: coolant of a contact window, C. precool: cooling before the pulse, s. interval: days.
+    density: beams or needles, 1/cm2. power: W. depth: of needles, mm. bare: tip of theirs without insulation, mm.
+    spurt: of cryogen, s. delay: from it to the pulse, s. window: coolant of a contact window, C. precool: cooling
+    before the pulse, s. interval: days.
     """
 
     device: Device
@@ -81,6 +82,7 @@ class Settings:
     density: float | None = None
     power: float | None = None
     depth: float | None = None
+    bare: float | None = None
     pulses: int = 1
     gap: float | None = None
     spurt: float | None = None
@@ -213,7 +215,7 @@ def _check(given: Settings) -> None:
                 f"{where}.{name}: {bad[0]:g} {limit.unit} is outside the device's limits, "
                 f"{limit.low:g} to {limit.high:g} {limit.unit}"
             )
-    surplus = [name for name in ("fluence", "energy", "power", "depth", "density") if _surplus(given, name)]
+    surplus = [name for name in ("fluence", "energy", "power", "depth", "density", "bare") if _surplus(given, name)]
     if surplus:
         raise ValueError(f"{where}: {', '.join(surplus)} cannot be set on it ({of.delivery})")
 

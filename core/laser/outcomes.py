@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 from jax.scipy.special import logit
 from jax.scipy.stats import norm
 from jax.typing import ArrayLike
@@ -26,6 +27,7 @@ TABLE = read_table(HERE / "outcomes.yaml", calibrated.FILE, sources=HERE / "devi
 VALUES = TABLE.numbers()
 LEAST = 1e-9  # probability next to 0 and 1, where log odds are still taken
 MIDDLE_TONE = 28.0  # degrees
+COLUMN = 5.0  # ln Omega of the epidermis where a column stands
 
 
 class Events(NamedTuple):
@@ -132,11 +134,26 @@ def pigment_clearance(harmed: Pigment, sessions: int, values: Values = VALUES) -
     return 1 - (1 - values["pigment.shed"] * harmed.melanosomes) ** sessions
 
 
+def texture(renewed: Array, sessions: int, interval: float, follow_up: ArrayLike, values: Values = VALUES) -> Array:
+    r"""Share of scars, or of wrinkles, that is gone at times after the last session, (times, ..., people).
+
+    Of what is left, a session that renews a share r of the dermis takes $1 - e^{-g r (1 - e^{-t/\tau})}$ within t.
+
+    Args:
+      renewed: share of the dermis that one session ablates or coagulates, `columns.columns`.
+    """
+    times = _checked(sessions, interval, follow_up)
+    since = times[:, None] + interval * np.arange(sessions)[None]
+    shown = -jnp.expm1(-jnp.asarray(since) / values["columns.remodelling"]).sum(axis=1)
+    shown = shown.reshape(-1, *(1,) * renewed.ndim)
+    return -jnp.expm1(-values["columns.gain"] * renewed[None] * shown)
+
+
 def cleared(gone: Array, least: float, between: ArrayLike) -> Array:
     """Share of patients or marks of which at least the share `least` is gone, where `gone` is of the median one.
 
     What sessions clear of what is left, -ln(1 - gone), is log-normal between them: `between` is the SD of its
-    logarithm, such as `port_wine.between`, `pigment.between`.
+    logarithm, such as `port_wine.between`, `pigment.between`, `columns.between`.
     """
     done = -jnp.log1p(-jnp.clip(gone, LEAST, 1 - LEAST))
     return norm.cdf((jnp.log(done) - jnp.log(-jnp.log1p(-least))) / between)
@@ -163,13 +180,13 @@ def events(
     Args:
       basal: ln Omega of the basal layer, (..., people). typology: angle, degrees, (people,). sought: how events are
         looked for, 0 (read from charts) to 1 (at every visit). vessels: of normal skin, else no purpura is told (NaN).
-      area: share of the surface that the light covers, less than 1 for columns.
+      area: share of the surface that the light covers, less than 1 for columns (`column_risk`).
 
     Raises:
       ValueError: `sought` or `area` is outside 0 to 1.
     """
     for name, value in (("sought", sought), ("area", area)):
-        if not bool(((np.asarray(value) >= 0) & (np.asarray(value) <= 1)).all()):
+        if not isinstance(value, Tracer) and not bool(((np.asarray(value) >= 0) & (np.asarray(value) <= 1)).all()):
             raise ValueError(f"{name}: {value}; expected 0 to 1")
     v = values
     tone = jnp.broadcast_to(jnp.asarray(typology, basal.dtype), basal.shape) - MIDDLE_TONE
@@ -190,6 +207,23 @@ def events(
     blister = v["events.blister_omega"]
     burn = blister * (1 + v["events.burn_deeper"])  # so that nobody burns without a blister
     return Events(seen(blister), seen(burn), purpura, _expit(brown + shift))
+
+
+def ever(once: Array, sessions: int) -> Array:
+    """Chance of an event in at least one of some sessions, each of which has this chance of it.
+
+    Sessions are taken to be independent beyond what a person's own skin does, as where the chances were calibrated.
+    """
+    _checked(sessions, 0.0, 0.0)
+    return once if sessions == 1 else 1 - (1 - once) ** sessions
+
+
+def column_risk(coverage: Array, typology: ArrayLike, sought: ArrayLike, values: Values = VALUES) -> Array:
+    """Chance of hyperpigmentation after one session of columns, (..., people); coverage: of the surface, by columns.
+
+    Columns of dead epidermis are what such a session is for: they are no blister and no burn.
+    """
+    return events(jnp.full_like(coverage, COLUMN), typology, sought, None, coverage, values).hyperpigmentation
 
 
 def _expit(x: Array) -> Array:

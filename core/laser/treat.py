@@ -30,6 +30,7 @@ from .spot import spot_factor
 PEOPLE = 128  # solved at a time
 NODES = 8
 FOLLOWED = 5.0  # s after the light
+LEAST_FILM = 0.01  # s of liquid cryogen after the light that is worth a phase
 HELD = 0.5  # s that a contact window stays after the light
 PER_MM3 = 0.01  # J/mm2 in J/cm2
 FINE, FINEST = 20, 0.005  # cells of equal width at the surface, so that the basal layer is resolved; mm
@@ -88,6 +89,7 @@ class Treated(NamedTuple):
     targets: dict[str, Any]
 
 
+Lights = dict[tuple[int, float, float, float, float], Lit]  # by part of the people, nm, weight, spot, index above
 Target = Callable[[Warmed, Array], Any]  # of the warmed skin and the fluences, J/cm2, (fluences,)
 
 
@@ -96,18 +98,23 @@ def treat(
     settings: Settings,
     site: str = "cheek",
     targets: Mapping[str, Target] | None = None,
+    lit: Lights | None = None,
 ) -> Treated:
     """Give one session with a beam of light to everyone.
 
     Args:
       twins: their attributes, as `optics.skin` wants them, or their skin (people,). settings: the same for all; with
-        several fluences each is given to everyone. targets: functions such as `targets.glands`, by name.
+        several fluences each is given to everyone. targets: functions such as `targets.glands`, by name. lit: light
+        that was solved before for the same people, and to which what is solved now is added; empty at first.
 
     Raises:
       ValueError: the device has no broad beam, a twin lacks an attribute, a layer of skin is too thin for the cells.
     """
     if settings.device.delivery != "beam":
-        raise ValueError(f"{settings.device.name}: delivery by {settings.device.delivery}; `treat` takes broad beams")
+        raise ValueError(
+            f"{settings.device.name}: delivery by {settings.device.delivery}; `treat` takes broad beams, "
+            "`columns.columns` the others"
+        )
     person = twins if isinstance(twins, Skin) else optics.skin(twins, site)
     count = int(person.epidermis.shape[0])
     if count == 0:
@@ -117,7 +124,7 @@ def treat(
     parts = []
     for first in range(0, count, size):
         chosen = jnp.minimum(jnp.arange(first, first + size), count - 1)  # the last one again, so all parts are alike
-        warmed = warm(Skin(*(field[chosen] for field in person)), settings)
+        warmed = warm(Skin(*(field[chosen] for field in person)), settings, lit, first)
         parts.append(_read(warmed, fluences, targets or {}))
     whole = jax.tree.map(lambda *found: jnp.concatenate(found, axis=-1)[..., :count], *parts)
     return Treated(settings.fluences, *whole)
@@ -129,28 +136,32 @@ def cells() -> np.ndarray:
     return np.concatenate([shallow, FINE * FINEST + grid.graded(DEEP, FINEST, COARSEST, grid.DEPTH - FINE * FINEST)])
 
 
-def warm(person: Skin, settings: Settings) -> Warmed:
-    """Light and heat of the session for each J/cm2."""
+def warm(person: Skin, settings: Settings, lit: Lights | None = None, part: int = 0) -> Warmed:
+    """Light and heat of the session for each J/cm2; lit: as in `treat`, part: which of the people these are."""
     edges = cells()
-    thickness = _finite(person, float(settings.light[0][0]), edges[-1])
+    thickness = thicknesses(person, float(settings.light[0][0]), edges[-1])
     skin = jnp.stack([thickness[0], thickness[1] + thickness[2], thickness[3] + thickness[4], thickness[5]])
     grid.check_layers(skin, edges)
-    lights = tuple(
-        _lit(person, float(nm), float(weight), edges, settings)
-        for nm, weight in zip(*settings.light, strict=True)
-    )  # fmt: skip
+    known = {} if lit is None else lit
+    lights = []
+    for nm, weight in zip(*settings.light, strict=True):
+        key = (part, float(nm), float(weight), float(settings.spot or 0.0), settings.above)
+        if key not in known:
+            known[key] = _lit(person, float(nm), float(weight), edges, settings)
+        lights.append(known[key])
     absorbed = sum(light.weight * _absorbed(light, thickness, edges) for light in lights)
-    body = column.column(np.diff(edges), grid.laid(_thermal(person), skin, edges), absorbed)
+    body = column.column(np.diff(edges), grid.laid(tissues(person), skin, edges), absorbed)
     course = sessions_course(settings)
     people = thickness.shape[1]
     cover = None if settings.cooling != "contact" else column.window(settings.window, people)
-    return Warmed(settings, person, thickness, edges, course, lights, column.respond(body, course, cover))
+    return Warmed(settings, person, thickness, edges, course, tuple(lights), column.respond(body, course, cover))
 
 
 def sessions_course(settings: Settings) -> Timeline:
     """Cooling, light and what follows, as steps.
 
-    Cryogen is taken to boil on the skin until the light ends [assumed]; a window stays half a second longer.
+    Cryogen is taken to boil on the skin as under the spurt until the light ends [assumed], and more weakly until its
+    liquid is gone; a window stays half a second longer.
     """
     surface = {
         "none": timeline.AIR, "cold_air": timeline.COLD_AIR, "cryogen": timeline.CRYOGEN, "contact": timeline.CONTACT,
@@ -160,6 +171,10 @@ def sessions_course(settings: Settings) -> Timeline:
     gap = settings.gap or 0.0
     phases += timeline.pulses(settings.pulse / settings.pulses, settings.pulses, gap, surface)
     phases += [Phase(HELD, surface, steps=32)] if settings.cooling == "contact" else []
+    if settings.cooling == "cryogen":
+        since = (settings.delay or 0.0) + settings.pulse + (settings.pulses - 1) * gap
+        left = VALUES["cryogen.residence"] - since
+        phases += [Phase(left, timeline.FILM, steps=32)] if left > LEAST_FILM else []
     return timeline.timeline([*phases, Phase(FOLLOWED, timeline.AIR, steps=48)])
 
 
@@ -188,13 +203,13 @@ def at_depth(history: Array, edges: np.ndarray, depth: Array) -> Array:
     return left + share[None] * (far - left)
 
 
-def _finite(person: Skin, nm: float, floor: float) -> Array:
-    """Thicknesses of the six layers, (6, people), the last one to the end of the grid."""
+def thicknesses(person: Skin, nm: float, floor: float) -> Array:
+    """Thicknesses of the six layers, mm, (6, people), the last one to the end of the grid."""
     above = jnp.asarray(optics.layers(person, nm).thickness)[:, :-1]
     return jnp.concatenate([above, floor - above.sum(axis=1, keepdims=True)], axis=1).T
 
 
-def _thermal(person: Skin) -> Thermal:
+def tissues(person: Skin) -> Thermal:
     """Properties of the four layers, (4, people)."""
     fat = spectra.VALUES["contents.fat_subcutis"]
     lean = [VALUES["water.stratum_corneum"], VALUES["water.epidermis"], None, None]

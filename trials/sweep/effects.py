@@ -85,7 +85,8 @@ def judged(plan: Sweep, read: Mapping[str, Any], basal: Array, tone: Array, valu
     sessions, interval = course(plan)
     share = EFFECTS[plan.efficacy.outcome].share(read["aim"], sessions, interval, plan.efficacy.day, values)
     harm = outcomes.events(basal, tone, plan.risk.sought, read.get("vessels"), values=values)
-    return {"efficacy": share} | {name: getattr(harm, name) for name in plan.risk.most}
+    times = sessions if plan.risk.over == "course" else 1
+    return {"efficacy": share} | {name: outcomes.ever(getattr(harm, name), times) for name in plan.risk.most}
 
 
 def behind(plan: Sweep) -> Table:

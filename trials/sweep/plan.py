@@ -54,13 +54,15 @@ class Efficacy(Frozen):
 
 
 class Risk(Frozen):
-    """What may not be. most: probability of each event in one session, below which its upper limit must lie.
+    """What may not be. most: probability of each event, below which its upper limit must lie.
 
-    sought: how events are looked for, 0 (read from charts) to 1 (at every visit). confidence: of the limits, one-sided.
+    over: `session`, or `course` for that of at least one in all sessions. sought: how events are looked for, 0 (read
+    from charts) to 1 (at every visit). confidence: of the limits, one-sided.
     """
 
     most: Annotated[dict[Harm, Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)]
     sought: Share = 1.0
+    over: Literal["session", "course"] = "session"
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
 
 

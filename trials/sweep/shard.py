@@ -69,10 +69,10 @@ def simulate(text: str, piece: Piece) -> dict[str, pa.Table]:
     member = jnp.asarray((tones[None] == np.array(plan.population.skin_types)[:, None]).astype(float))
     drawn = {name: jnp.asarray(values) for name, values in parameters(plan).items()}
     tone = jnp.asarray(piece.twins["ita"], "float64")
-    parts = []
+    parts, lit = [], {}
     for settings in protocols(plan):
         try:
-            found = treat(piece.twins, settings, plan.site, effects.wanted(plan))
+            found = treat(piece.twins, settings, plan.site, effects.wanted(plan), lit)
         except ValueError as error:
             raise Unfinished(f"twins {piece.twins['twin'][0]} to {piece.twins['twin'][-1]}: {error}") from None
         marks = {

@@ -1,6 +1,8 @@
-"""Where heat arises around an axis: under a narrow beam, and along the electrode of a radio-frequency needle."""
+"""Where heat arises around an axis: under a narrow beam, alone or in a pattern of them, and along the electrode of a
+radio-frequency needle."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -32,6 +34,47 @@ def beam(radii: ArrayLike, depths: ArrayLike, diameter: float, attenuation: floa
     within = -jnp.expm1(-2 * (radii[:, None] / width[None, :]) ** 2)
     share = jnp.diff(within, axis=0) * -jnp.diff(jnp.exp(-attenuation * depths))[None, :]
     return share / volumes(radii, jnp.asarray(depths)).clip(1e-30)
+
+
+def pattern(
+    radii: ArrayLike, depths: ArrayLike, diameter: float, absorption: ArrayLike, reduced: ArrayLike, absorbed: ArrayLike
+) -> Array:
+    """Heat of one of many equal beams, J/mm3 for each J that strikes the skin, (radii, depths, columns).
+
+    Light goes straight until it is absorbed or scattered; scattered light spreads by one mean free path and decays as
+    in diffusion [assumed]. What of it leaves through the outer radius, halfway to the next beam, comes in from there.
+
+    Args:
+      radii, depths: edges of cells, mm. diameter: of a beam at 1/e^2 of its axis, mm. absorption, reduced: absorption
+        and reduced scattering, 1/mm, (columns,). absorbed: share of light that the skin does not reflect, (columns,).
+
+    Raises:
+      ValueError: a diameter or absorption that is not positive, negative scattering, a share outside 0 to 1.
+    """
+    absorption, reduced, absorbed = (np.atleast_1d(np.asarray(x, float)) for x in (absorption, reduced, absorbed))
+    if not (diameter > 0 and (absorption > 0).all() and (reduced >= 0).all()):
+        raise ValueError(
+            f"pattern: expected a positive diameter and absorption and no negative scattering, got {diameter} mm, "
+            f"{absorption.min()}, {reduced.min()} 1/mm"
+        )
+    if not ((absorbed >= 0) & (absorbed <= 1)).all():
+        raise ValueError(f"pattern: expected absorbed shares of 0 to 1, got {absorbed.min()} to {absorbed.max()}")
+    radii, depths = np.asarray(radii, float), np.clip(np.asarray(depths, float), 0.0, None)
+    total = absorption + reduced
+
+    def across(width: np.ndarray) -> np.ndarray:
+        within = -np.expm1(-2 * (radii[:, None] / width[None]) ** 2)
+        even = np.diff(radii**2) / radii[-1] ** 2
+        return np.diff(within, axis=0) + (1 - within[-1])[None] * even[:, None]
+
+    def along(decay: np.ndarray) -> np.ndarray:
+        return -np.diff(np.exp(-decay[None] * depths[:, None]), axis=0)
+
+    straight = np.minimum(absorption / total, absorbed)
+    narrow = across(np.full_like(total, diameter / 2))[:, None] * (straight * along(total))[None]
+    diffuse = np.sqrt(3 * absorption * total)
+    wide = across(diameter / 2 + 1 / total)[:, None] * ((absorbed - straight) * along(diffuse))[None]
+    return jnp.asarray((narrow + wide) / np.asarray(volumes(radii, depths))[:, :, None].clip(1e-30))
 
 
 def needle(radii: ArrayLike, depths: ArrayLike, top: float, bottom: float, radius: float) -> Array:

@@ -32,6 +32,7 @@ class Surface(NamedTuple):
 AIR = Surface(VALUES["air.coefficient"], VALUES["air.temperature"])
 COLD_AIR = Surface(VALUES["air.forced_coefficient"], VALUES["air.forced_temperature"])
 CRYOGEN = Surface(VALUES["cryogen.coefficient"], VALUES["cryogen.temperature"])
+FILM = Surface(VALUES["cryogen.film"], VALUES["cryogen.temperature"])  # of cryogen, no more of which is sprayed
 CONTACT = Surface(contact=VALUES["sapphire.film"])
 INSULATED = Surface()
 
