@@ -66,7 +66,23 @@ def test_the_true_value_is_the_difference_of_the_pool(made):
         assert len(twins) == 150
     told = json.loads((folder / "results.json").read_text())["analyses"][NAME]
     assert told["means"] == pytest.approx(list(parts.values()))
-    assert told["truth"] == pytest.approx(parts["guselkumab"] - parts["adalimumab"])
+    assert told["limit"] == pytest.approx(parts["guselkumab"] - parts["adalimumab"])
+
+
+def test_the_true_value_is_that_of_the_same_twins_with_nobody_lost(made):
+    from cutis.core.diseases import DISEASES
+    from cutis.trials.compose import read_study
+    from cutis.trials.study import Study
+    from cutis.trials.truth import true_value
+
+    folder, _ = made
+    whole = read_study(folder / "design.yaml")
+    whole["population"]["size"] = 150
+    study = Study.model_validate(whole)
+    told = json.loads((folder / "results.json").read_text())["analyses"][NAME]
+    value = true_value(study, DISEASES["psoriasis"], NAME)
+    assert told["truth"] == pytest.approx(value.value)
+    assert value.n == 150
 
 
 def test_the_arms_of_the_pool_are_the_same_twins_with_the_same_luck(made):
@@ -145,3 +161,74 @@ def test_a_split_body_trial_is_refused(tmp_path):
     done = cutis("design", "trial=acne/split_face", "population=acne", f"out={tmp_path / 'never'}")
     assert done.exit_code == 2
     assert "split_body trial are not built" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def pooled(made, tmp_path_factory):
+    """A function that carries out another design of the same study, in a folder where the pool is already."""
+    from cutis.cluster.settings import Cluster
+    from cutis.trials.compose import read_study
+    from cutis.trials.operating import report, results
+    from cutis.trials.operating.run import carry_out
+    from cutis.trials.operating.settings import Design, problems
+    from cutis.trials.study import Study
+
+    whole = read_study(made[0] / "design.yaml")
+    study = Study.model_validate({key: value for key, value in whole.items() if key != "design"})
+
+    def made_with(**words):
+        folder = tmp_path_factory.mktemp("designs")
+        shutil.copytree(made[0] / "pool", folder / "pool")
+        few = {"pool": 150, "replicates": 100, "sizes": [84], "recheck": 0.01}
+        design = Design.model_validate(few | words)
+        assert problems(study, design) == []
+        results.write(folder, design, carry_out(study, design, Cluster(kind="local"), folder))
+        told = json.loads((folder / "results.json").read_text())
+        text = report.build(study, told, {"fingerprint": "0" * 64, "seed": 5, "cutis": "0"})
+        assert text.count("<svg") == 3
+        return told, text
+
+    return made_with
+
+
+def value(told, **wanted):
+    (found,) = [f["value"] for f in told["figures"] if all(f[key] == given for key, given in wanted.items())]
+    return found
+
+
+def test_analyses_that_share_alpha_are_told_together(pooled):
+    names = [NAME, "pasi_change_against_adalimumab"]
+    told, text = pooled(family={"analyses": names, "test": "holm", "success": "all"})
+    model = {"hypothesis": "model", "size": 84}
+    both, one = (value(told, measure=measure, **model) for measure in ("all shown", "any shown"))
+    assert 0 < both <= one
+    assert both == value(told, measure="success", **model)
+    assert value(told, measure="familywise error", hypothesis=f"null of {NAME}") < 0.12
+    assert max(found["largest"][NAME] for found in told["agreement"].values()) < 1e-8
+    assert "Analyses tested together" in text
+
+
+def test_a_size_chosen_at_a_look_goes_through_the_command(pooled):
+    told, text = pooled(reestimate={"most": 2}, looks=[0.5, 1])
+    zones = [value(told, measure=f"zone: {zone}", hypothesis="model") for zone in ("unfavourable", "promising")]
+    assert 0 <= sum(zones) <= 1
+    assert 42 <= value(told, measure="expected size", hypothesis="model") <= 126
+    assert "The size chosen at the look" in text
+
+
+def test_assurance_is_told_with_its_error(pooled):
+    told, text = pooled(draws=2)
+    (row,) = told["assurance"]
+    assert row["draws"] == 2
+    assert row["mcse"] == pytest.approx((row["high"] - row["low"]) / 0.9 / 2)
+    assert "Assurance" in text
+
+
+def test_the_effect_is_shown_in_subgroups(made):
+    told = json.loads((made[0] / "results.json").read_text())
+    groups = {(row["group"], row["level"]): row for row in told["subgroups"]}
+    assert groups["everybody", ""]["difference"] == pytest.approx(told["analyses"][NAME]["limit"])
+    assert groups["everybody", ""]["twins"] == 150
+    assert {"sex", "weight"} <= {group for group, _ in groups}
+    parts = [row for (group, _), row in groups.items() if group == "sex"]
+    assert sum(row["twins"] for row in parts) <= 150

@@ -12,12 +12,16 @@ from scipy.stats import norm
 from cutis.trials.designs.sequential.plan import expected
 from cutis.trials.operating import looks, search, tables
 from cutis.trials.operating.assurance import assurance
+from cutis.trials.operating.decisions import Rule
+from cutis.trials.operating.draw import Allocation
 from cutis.trials.operating.measures import Cell, lookup, of_estimate, of_test, share, to_arrow
+from cutis.trials.operating.replicates import Trials
 from cutis.trials.operating.report import build
 from cutis.trials.operating.results import content
 from cutis.trials.operating.results import write as write_results
 from cutis.trials.operating.run import Outcome, measured
 from cutis.trials.operating.settings import Design, problems
+from cutis.trials.operating.subgroups import Effect
 from cutis.trials.statistics.methods.estimate import Estimate
 
 from .studies import study
@@ -201,8 +205,14 @@ def test_a_design_that_does_not_fit_its_trial_is_refused(words, message):
 def test_methods_that_replicates_cannot_use_are_refused():
     plan = {"outcome": "pasi_change", "week": 16, "arm": "guselkumab", "comparator": "adalimumab",
             "intercurrent": "treatment_policy"}  # fmt: skip
-    repeated = study(analyses={"first": plan | {"method": "mmrm"}})
-    assert "first is by mmrm, which replicates cannot use" in problems(repeated, Design())[0]
+    many = study(analyses={"first": plan | {"method": "mmrm", "week": 48}})
+    assert "reads 13 visits; replicates can use 6" in problems(many, Design())[0]
+    residual = plan | {"method": "mmrm", "options": {"visits": [8, 16], "degrees_of_freedom": "residual"}}
+    assert (
+        "degrees_of_freedom of replicates are satterthwaite" in problems(study(analyses={"a": residual}), Design())[0]
+    )
+    graded = plan | {"outcome": "iga", "method": "proportional_odds"}
+    assert "first is by proportional_odds, which replicates" in problems(study(analyses={"first": graded}), Design())[0]
     imputed = study(analyses={"first": plan | {"method": "ancova", "missing": "multiple_imputation"}})
     assert "imputes (multiple_imputation)" in problems(imputed, Design())[0]
     assert "no analysis to decide by" in problems(study(analyses={}), Design())[0]
@@ -224,15 +234,16 @@ def outcome():
     for size, drift in ((90, 2.0), (180, 2.83)):
         found = [normal(design.looks, d, seed=size) for d in (drift, 0.0, 0.0)]
         stacked = Estimate._make(np.stack(values, axis=1)[..., None] for values in zip(*found, strict=True))
-        trials = SimpleNamespace(
-            names=(name,), analyses=(plan.trial.analyses[name],), size=size, cuts=(size // 2, size)
-        )
-        rows += measured(trials, stacked, bounds, {name: drift})
+        allocation = Allocation((1, 1, 1), 6, 1)
+        trials = Trials(1, size, (size // 2, size), allocation, (name,), (plan.trial.analyses[name],))
+        rule = Rule(design, bounds, (1.0,), ((0, 2),), allocation, trials.cuts)
+        rows += measured(trials, stacked, rule, {name: drift})
     needed = search.size_for(0.9, {s: (f.value, 1000) for s, f in lookup(rows, "success", "model", name).items()})
     analyses = {name: plan.trial.analyses[name]}
     return plan, design, Outcome(
         analyses, bounds, (90, 180), rows, {name: 0.3}, {name: (0.6, 0.3)}, {},
-        [assurance(size, np.array([0.4, 0.6])) for size in (90, 180)], needed, 240,
+        [assurance(size, np.array([0.4, 0.6])) for size in (90, 180)], needed, 240, {name: 0.28},
+        [Effect("everybody", "", 500, 0.3, 0.02, (0.6, 0.3)), Effect("sex", "male", 300, 0.31, 0.03, (0.6, 0.29))],
     )  # fmt: skip
 
 
@@ -257,7 +268,8 @@ def test_the_report_opens_offline_and_tells_the_error_beside_every_figure(outcom
     assert text == build(plan, told, identity)
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
     assert "<script" not in text
-    assert text.count("<svg") == 2
+    assert text.count("<svg") == 3
+    assert "the analysis tends to 0.28: -0.02 from the true value" in text
     assert "power 90% needs" in text
     _, rows = tables.power(told)
     assert [row[0] for row in rows] == ["90", "180"]

@@ -9,7 +9,7 @@ from cutis.trials.operating import recheck, replicates
 from cutis.trials.operating.draw import Allocation, allocate, draw, keys
 from cutis.trials.operating.pool import Columns, Pool
 from cutis.trials.operating.replicates import HYPOTHESES, Trials
-from cutis.trials.operating.truth import truth
+from cutis.trials.operating.truth import limit
 from cutis.trials.statistics.methods.estimate import Estimate
 from cutis.trials.study import Analysis
 
@@ -123,8 +123,8 @@ def test_under_a_null_both_arms_have_the_outcomes_of_one(pool, found):
     trials, _, _ = found
     drawn = recheck.people(trials, 4, pool.strata)
     columns = pool.columns["newcombe"]
-    for row, hypothesis in enumerate(HYPOTHESES):
-        frame = recheck.table(pool, columns, ANALYSES["newcombe"], drawn, hypothesis, 160)
+    for row, outcomes in enumerate(HYPOTHESES.values()):
+        frame = recheck.table(pool, columns, ANALYSES["newcombe"], drawn, outcomes, 160)
         who = np.asarray(drawn.people)[np.isin(drawn.arms, (0, 2))]
         source = [[0, 1], [1, 1], [0, 0]][row]
         expected = np.where(frame["arm"] == "a", columns.value[source[0], who], columns.value[source[1], who])
@@ -179,23 +179,23 @@ def test_an_arm_without_values_is_flagged_and_never_rejects(odd, method):
     assert np.isnan(found.estimate).all()
 
 
-def test_true_values_are_the_means_of_the_pool_and_the_fit_to_all_of_it(pool):
+def test_analyses_tend_to_the_means_of_the_pool_and_the_fit_to_all_of_it(pool):
     from types import SimpleNamespace
 
     from statsmodels.api import GLM, add_constant, families
 
     study = SimpleNamespace(trial=SimpleNamespace(randomisation=SimpleNamespace(allocation={"a": 2, "b": 1, "c": 1})))
     value = pool.columns["newcombe"].value
-    assert truth(study, ANALYSES["newcombe"], pool.columns["newcombe"]) == pytest.approx(np.diff(-value.mean(1))[0])
+    assert limit(study, ANALYSES["newcombe"], pool.columns["newcombe"]) == pytest.approx(np.diff(-value.mean(1))[0])
     number = pool.columns["ancova"].value
-    assert truth(study, ANALYSES["ancova"], pool.columns["ancova"]) == pytest.approx(-np.diff(np.nanmean(number, 1))[0])
+    assert limit(study, ANALYSES["ancova"], pool.columns["ancova"]) == pytest.approx(-np.diff(np.nanmean(number, 1))[0])
     columns = pool.columns["logistic"]
     arm = np.repeat([1.0, 0.0], TWINS)
     design = add_constant(np.column_stack([columns.covariates.reshape(2 * TWINS, -1), arm]))
     fit = GLM(columns.value.ravel(), design, families.Binomial(), freq_weights=np.where(arm > 0, 2.0, 1.0)).fit()
-    assert truth(study, ANALYSES["logistic"], columns) == pytest.approx(fit.params[-1], abs=1e-9)
+    assert limit(study, ANALYSES["logistic"], columns) == pytest.approx(fit.params[-1], abs=1e-9)
     nobody = columns._replace(value=np.full((2, TWINS), np.nan))
-    assert np.isnan(truth(study, ANALYSES["logistic"], nobody))
+    assert np.isnan(limit(study, ANALYSES["logistic"], nobody))
 
 
 def test_shards_are_read_back_as_they_were_computed(found, tmp_path):
@@ -205,7 +205,7 @@ def test_shards_are_read_back_as_they_were_computed(found, tmp_path):
     pieces = replicates.pieces(64)
     assert [(p.start, p.stop) for p in replicates.pieces(1100)] == [(0, 512), (512, 1024), (1024, 1100)]
     small = trials._replace(names=("newcombe",), analyses=(ANALYSES["newcombe"],))
-    narrow = replicates.Data(data.strata, data.tables[-1:], data.arms[-1:], data.starts[-1:])
+    narrow = data._replace(places=data.places[-1:], starts=data.starts[-1:])
     for piece in pieces:
         done = partial(replicates.work, small, narrow, tmp_path)(piece)
         assert list(done.files) == ["part-00000.parquet"]

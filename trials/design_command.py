@@ -112,11 +112,16 @@ def _make(task: Job, study: Study, design: Design, folder: Path) -> None:
 
 
 def _lines(results: dict[str, Any]) -> Iterator[str]:
-    from .operating.tables import power, sentences
+    from .operating.tables import power, sentences, shared, together
 
     yield results["title"]
     yield from sentences(results)
-    head, rows = power(results)
+    yield from _table(*power(results))
+    if together(results):
+        yield from _table(*shared(results))
+
+
+def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     for row in (head, *rows):
         yield "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))

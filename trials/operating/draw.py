@@ -29,9 +29,9 @@ class Drawn(NamedTuple):
     arms: Array
 
 
-def keys(seed: int, replicates: Array) -> Array:
-    """The key of each replicate, (replicates,)."""
-    design = stream(root(seed), "design")
+def keys(seed: int, replicates: Array, stage: str = "design") -> Array:
+    """The key of each replicate, (replicates,), in a stage whose people are drawn apart."""
+    design = stream(root(seed), stage)
     return jax.vmap(lambda number: stream(design, number))(replicates)
 
 

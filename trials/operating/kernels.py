@@ -8,47 +8,37 @@ the normal distribution are added afterwards, for all replicates at once (`finis
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
-from ..statistics.methods import cmh, score
-from ..statistics.methods.ancova import ancova
-from ..statistics.methods.estimate import Estimate, Flag, normal_quantile, spoil
-from ..statistics.methods.linear import Covariance
+from ..statistics.methods import cmh, ranks
+from ..statistics.methods.estimate import Estimate, Flag, normal_quantile, spoil, wald
 from ..statistics.methods.logistic import standardised_difference
+from ..statistics.methods.logrank import logrank
+from ..statistics.methods.score import Pair
 from ..study import Analysis
+from . import counted, passes, repeated, timed
+from .limits import score_difference
 from .newton import logistic
-
-
-class Sample(NamedTuple):
-    """Two arms of a replicate.
-
-    outcome: (people,), anything where the weight is 0. arm: 1 or, the comparator, 0. covariates: (people, k).
-    stratum: of the randomisation. weight: 1 for people of these arms with a value who are seen by this look, else 0.
-    start: where a logistic model begins, (2 + k,), `newton.under`.
-    """
-
-    outcome: Array
-    arm: Array
-    covariates: Array
-    stratum: Array
-    weight: Array
-    start: Array
+from .sample import Sample
 
 
 class Kernel(NamedTuple):
-    """run: from a sample, the number of strata and a level to an estimate, whose p is left to `finish`.
+    """run: from samples, the number of strata and a level to estimates, (samples,), whose p is left to `finish`.
 
     estimand: what is estimated, in words. ratio: on the log scale. wald: its limits are left to `finish`, too.
+    begins: it is sooner done from the fit to the pool.
     """
 
     run: Callable[[Sample, int, float], Estimate]
     estimand: str
     ratio: bool = False
     wald: bool = True
+    begins: bool = False
 
 
 def kernel(analysis: Analysis) -> Kernel:
@@ -58,6 +48,16 @@ def kernel(analysis: Analysis) -> Kernel:
       KeyError: there is none for its method.
     """
     return KERNELS[analysis.method](analysis)
+
+
+def alone(run: Callable[[Sample, int, float], Estimate]) -> Callable[[Sample, int, float], Estimate]:
+    """A kernel of one sample, over many side by side."""
+    axes: Any = Sample(*(-1, -1, -1, -1, -1, None, -1, None))  # pyright: ignore[reportArgumentType]
+
+    def many(samples: Sample, strata: int, level: float) -> Estimate:
+        return jax.vmap(lambda one: run(one, strata, level), in_axes=(axes,), out_axes=-1)(samples)
+
+    return many
 
 
 def finish(found: Estimate, level: float, wald: bool) -> Estimate:
@@ -80,23 +80,25 @@ def finish(found: Estimate, level: float, wald: bool) -> Estimate:
 
 
 def _ancova(analysis: Analysis) -> Kernel:
-    covariance: Covariance = "classical" if analysis.options.variance == "classical" else "HC3"
+    robust = analysis.options.variance != "classical"
 
-    def run(sample: Sample, strata: int, level: float) -> Estimate:
-        outcome, arm, covariates, _, weight, _ = sample
-        wide = covariates if covariates.shape[1] else None
-        return ancova(outcome, arm, wide, weight=weight, covariance=covariance, level=level).difference
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        found = passes.least_squares(samples.people(), samples.seen, robust)
+        flag = jnp.where(found.kept > 0, 0, int(Flag.DETERMINED)) | jnp.where(found.df > 0, 0, int(Flag.TOO_FEW))
+        se = jnp.sqrt(found.variance)
+        se = jnp.where(se > 1e-12 * (found.largest + jnp.abs(found.estimate)), se, 0.0)
+        told = jax.vmap(lambda b, s, n, bad: wald(b, s, level, n, bad))(found.estimate, se, found.df, flag)
+        return spoil(told, _empty(samples))
 
     return Kernel(run, "difference in means")
 
 
 def _logistic(analysis: Analysis) -> Kernel:
-    def run(sample: Sample, strata: int, level: float) -> Estimate:
-        outcome, arm, covariates, _, weight, start = sample
-        found = logistic(outcome, arm, covariates, weight, start, level)
-        return spoil(found, _all_or_none(sample))
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        found = logistic(samples.people(), samples.start, samples.seen, level)
+        return spoil(found, _empty(samples) | _all_or_none(samples))
 
-    return Kernel(run, "log odds ratio given the covariates", ratio=True)
+    return Kernel(run, "log odds ratio given the covariates", ratio=True, begins=True)
 
 
 def _g_computation(analysis: Analysis) -> Kernel:
@@ -104,34 +106,34 @@ def _g_computation(analysis: Analysis) -> Kernel:
     variance = given if given in ("ge", "hc0", "hc3") else "ye"
 
     def run(sample: Sample, strata: int, level: float) -> Estimate:
-        outcome, arm, covariates, _, weight, _ = sample
-        wide = covariates if covariates.shape[1] else None
-        return standardised_difference(outcome, arm, wide, weight=weight, variance=variance, level=level)
+        wide = sample.covariates.T if sample.covariates.shape[0] else None
+        return standardised_difference(
+            sample.outcome, sample.arm, wide, weight=sample.weight, variance=variance, level=level
+        )
 
-    return Kernel(run, "risk difference")
+    return Kernel(alone(run), "risk difference")
 
 
 def _miettinen_nurminen(analysis: Analysis) -> Kernel:
     stratified = analysis.options.stratified is not False
 
-    def run(sample: Sample, strata: int, level: float) -> Estimate:
-        x1, n1, x0, n0 = _counts(sample, strata if stratified else 1)
-        return score.binomial(score.Pair(x1, n1, x0, n0), level=level)
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        counts = Pair(*_counts(samples, strata if stratified else 1))
+        return jax.vmap(lambda one: score_difference(one, level), in_axes=-1, out_axes=-1)(counts)
 
     return Kernel(run, "risk difference", wald=False)
 
 
 def _newcombe(analysis: Analysis) -> Kernel:
-    def run(sample: Sample, strata: int, level: float) -> Estimate:
-        x1, n1, x0, n0 = (count[0] for count in _counts(sample, 1))
-        return newcombe(x1, n1, x0, n0, level)
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        x1, n1, x0, n0 = (count[0] for count in _counts(samples, 1))
+        return jax.vmap(lambda a, b, c, d: newcombe(a, b, c, d, level))(x1, n1, x0, n0)
 
     return Kernel(run, "risk difference", wald=False)
 
 
 def _common_difference(analysis: Analysis) -> Kernel:
-    def run(sample: Sample, strata: int, level: float) -> Estimate:
-        x1, n1, x0, n0 = _counts(sample, strata)
+    def of_one(x1: Array, n1: Array, x0: Array, n0: Array, level: float) -> Estimate:
         tables = jnp.stack([jnp.stack([n0 - x0, x0], axis=-1), jnp.stack([n1 - x1, x1], axis=-1)], axis=1)
         found, test = cmh.common_difference(tables, level), cmh.mantel_haenszel(tables)
         sato, half = jnp.isfinite(found.se), normal_quantile(level) * found.se
@@ -143,7 +145,76 @@ def _common_difference(analysis: Analysis) -> Kernel:
         z = jnp.where(flag > 0, jnp.nan, jnp.nan_to_num(test.statistic))
         return Estimate(found.estimate, found.se, low, high, z, test.df, test.p, flag)
 
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        return jax.vmap(lambda a, b, c, d: of_one(a, b, c, d, level), -1, out_axes=-1)(*_counts(samples, strata))
+
     return Kernel(run, "risk difference", wald=False)
+
+
+def _negative_binomial(analysis: Analysis) -> Kernel:
+    observed = analysis.options.variance != "expected"
+
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        return spoil(counted.negative_binomial(samples.people(), samples.seen, observed, level), _empty(samples))
+
+    return Kernel(run, "log ratio of mean counts given the covariates", ratio=True)
+
+
+def _van_elteren(analysis: Analysis) -> Kernel:
+    def run(one: Sample, strata: int, level: float) -> Estimate:
+        stratum, many = (one.stratum, strata) if analysis.options.stratified is not False else (None, 1)
+        stratum = None if stratum is None else stratum.astype(jnp.int32)
+        found = ranks.van_elteren(one.outcome, one.arm, stratum, many, one.weight)
+        return found._replace(estimate=2 * found.estimate - 1, se=2 * found.se)
+
+    return Kernel(alone(run), "Mann-Whitney difference", wald=False)
+
+
+def _log_rank(analysis: Analysis) -> Kernel:
+    def run(one: Sample, strata: int, level: float) -> Estimate:
+        stratum, many = (one.stratum, strata) if analysis.options.stratified is not False else (None, 1)
+        return logrank(one.more[0], one.outcome, one.arm, stratum, many, one.weight)
+
+    return Kernel(alone(run), "observed minus expected events", wald=False)
+
+
+def _cox(analysis: Analysis) -> Kernel:
+    ties = analysis.options.ties or "efron"
+
+    def run(one: Sample, strata: int, level: float) -> Estimate:
+        stratum, many = (one.stratum, strata) if analysis.options.stratified is not False else (one.stratum * 0, 1)
+        columns = jnp.concatenate([one.covariates, one.arm[None]]).T
+        return timed.cox(one.more[0], one.outcome, columns, stratum, many, one.weight, ties, level)
+
+    def checked(samples: Sample, strata: int, level: float) -> Estimate:
+        return spoil(alone(run)(samples, strata, level), _empty(samples))
+
+    return Kernel(checked, "log hazard ratio given the covariates", ratio=True)
+
+
+def _kaplan_meier(analysis: Analysis) -> Kernel:
+    until = float(analysis.week - (analysis.options.from_week or 0))
+
+    def run(one: Sample, strata: int, level: float) -> Estimate:
+        return timed.shares(one.more[0], one.outcome, one.arm, one.weight, until, level)
+
+    return Kernel(alone(run), "difference in shares with the event")
+
+
+def _restricted_mean(analysis: Analysis) -> Kernel:
+    until = float(analysis.week - (analysis.options.from_week or 0))
+
+    def run(one: Sample, strata: int, level: float) -> Estimate:
+        return timed.restricted_mean(one.more[0], one.outcome, one.arm, one.weight, until, level)
+
+    return Kernel(alone(run), "difference in restricted mean time")
+
+
+def _mmrm(analysis: Analysis) -> Kernel:
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        return spoil(repeated.compare(samples, analysis), _empty(samples))
+
+    return Kernel(run, "difference in adjusted means")
 
 
 KERNELS: dict[str, Callable[[Analysis], Kernel]] = {
@@ -153,6 +224,13 @@ KERNELS: dict[str, Callable[[Analysis], Kernel]] = {
     "miettinen_nurminen": _miettinen_nurminen,
     "newcombe": _newcombe,
     "cochran_mantel_haenszel": _common_difference,
+    "negative_binomial": _negative_binomial,
+    "van_elteren": _van_elteren,
+    "log_rank": _log_rank,
+    "cox": _cox,
+    "kaplan_meier": _kaplan_meier,
+    "restricted_mean": _restricted_mean,
+    "mmrm": _mmrm,
 }
 
 
@@ -207,19 +285,28 @@ def _wilson(x: Array, n: Array, level: float) -> tuple[Array, Array]:
     return jnp.minimum(share, jnp.maximum(0.0, middle - half)), jnp.maximum(share, jnp.minimum(1.0, middle + half))
 
 
-def _counts(sample: Sample, strata: int) -> tuple[Array, Array, Array, Array]:
-    """Responders and people of the arm and of the comparator by stratum, (strata,) each."""
-    outcome = jnp.where(sample.weight > 0, sample.outcome, 0.0)
-    arm, other = sample.weight * sample.arm, sample.weight * (1 - sample.arm)
-    columns = jnp.stack([arm * outcome, arm, other * outcome, other])
+def _counts(samples: Sample, strata: int) -> tuple[Array, Array, Array, Array]:
+    """Responders and people of the arm and of the comparator by stratum, (strata, samples) each."""
+    arm, other = samples.weight * samples.arm, samples.weight * (1 - samples.arm)
+    columns = (arm * samples.outcome, arm, other * samples.outcome, other)
     if strata == 1:
-        return tuple(columns.sum(axis=1, keepdims=True))  # pyright: ignore[reportReturnType]
-    of = (sample.stratum[:, None] == jnp.arange(strata)[None, :]).astype(float)
-    return tuple(columns @ of)  # pyright: ignore[reportReturnType]
+        return tuple(column.sum(axis=0)[None, :] for column in columns)  # pyright: ignore[reportReturnType]
+
+    def of(stratum: Array) -> tuple[Array, ...]:
+        mine = (samples.stratum == stratum).astype(float)
+        return tuple((mine * column).sum(axis=0) for column in columns)
+
+    return lax.map(of, jnp.arange(strata))  # pyright: ignore[reportReturnType]
 
 
-def _all_or_none(sample: Sample) -> Array:
+def _empty(samples: Sample) -> Array:
+    """Set where everybody who counts is in the same arm, or nobody counts."""
+    n, n1 = samples.weight.sum(axis=0), (samples.weight * samples.arm).sum(axis=0)
+    return jnp.where((n1 > 0) & (n1 < n), 0, int(Flag.EMPTY_ARM)).astype(jnp.int32)
+
+
+def _all_or_none(samples: Sample) -> Array:
     """Set where all or none of an arm respond: no finite odds ratio fits."""
-    x1, n1, x0, n0 = (count[0] for count in _counts(sample, 1))
+    x1, n1, x0, n0 = (count[0] for count in _counts(samples, 1))
     no = (x1 <= 0) | (x1 >= n1) | (x0 <= 0) | (x0 >= n0)
     return jnp.where(no, int(Flag.SEPARATION), 0).astype(jnp.int32)

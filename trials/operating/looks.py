@@ -33,12 +33,20 @@ def bounds(design: Design, alpha: float) -> Bounds:
     Raises:
       ValueError: the power is out of reach with these bounds.
     """
-    spending = Spending(design.spending, design.spending_parameter)
+    one_sided = design.futility is not None or bool(design.hypotheses) or design.reestimate is not None
+    spending = Spending(design.spending, design.spending_parameter, _per_side(design))
+    if one_sided and design.futility is None:
+        return spending_bounds(design.looks, alpha / 2, spending)
     if design.futility is None:
         return spending_bounds(design.looks, alpha, spending, sided=2)
     futility = Spending(design.futility, design.futility_parameter)
     assert design.power is not None  # `Design` asks for it
     return beta_spending(design.looks, alpha / 2, design.power, spending, futility, design.binding).bounds
+
+
+def _per_side(design: Design) -> tuple[tuple[float, float], ...]:
+    """The levels of a table, which are those of both sides, for one side."""
+    return tuple((time, level / 2) for time, level in design.spending_table)
 
 
 def statistics(p: np.ndarray, sign: np.ndarray) -> np.ndarray:

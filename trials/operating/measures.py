@@ -5,15 +5,18 @@ sqrt(p (1 - p) / R), of a mean SD / sqrt(R), of an SD itself SD / sqrt(2 (R - 1)
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ..designs.adaptive.reestimation import ZONES
 from ..designs.sequential.bounds import Bounds
 from ..statistics.methods.estimate import Estimate
-from .looks import Ends, ends, statistics
+from .decisions import Verdict
+from .looks import ends, statistics
 
 
 def _about(text: str) -> dict[str, str]:
@@ -64,7 +67,7 @@ class Cell:
     alpha: float
 
 
-def share(hits: np.ndarray) -> tuple[float, float]:
+def share(hits: Any) -> tuple[float, float]:
     """A share and its standard error.
 
     >>> share(np.array([True, False, False, False]))
@@ -83,9 +86,18 @@ def average(values: np.ndarray) -> tuple[float, float]:
 
 def of_test(cell: Cell, bounds: Bounds, direction: float) -> Iterator[Figure]:
     """What the decisive analysis does: success and stopping, and the estimate as it stands when the trial ends."""
-    found, number = cell.found, len(cell.found.p)
-    z = statistics(found.p, np.sign(found.statistic))
+    z = statistics(cell.found.p, np.sign(cell.found.statistic))
     end = ends(bounds, z, direction)
+    people = np.array(cell.cuts, float)[end.look]
+    verdict = Verdict(end.look, people, end.success, end.opposite, end.futile)
+    yield from of_verdict(cell, verdict, bounds.looks)
+    if bounds.looks > 1:
+        yield from at_the_end(cell, verdict)
+
+
+def of_verdict(cell: Cell, end: Verdict, looks: int) -> Iterator[Figure]:
+    """Success and stopping."""
+    number = len(end.look)
 
     def figure(measure: str, value: tuple[float, float], look: int = 0, rests_on: int = number) -> Figure:
         return Figure(cell.size, cell.hypothesis, cell.analysis, measure, look, *value, rests_on)
@@ -93,17 +105,60 @@ def of_test(cell: Cell, bounds: Bounds, direction: float) -> Iterator[Figure]:
     yield figure("rejection", share(end.success | end.opposite))
     yield figure("success", share(end.success))
     yield figure("opposite", share(end.opposite))
-    yield figure("expected size", average(np.array(cell.cuts, float)[end.look]))
-    for look in range(bounds.looks):
+    yield figure("expected size", average(end.people))
+    for look in range(looks):
         here = end.look == look
         yield figure("stop", share(here), look + 1)
         yield figure("stop for success", share(here & end.success), look + 1)
         yield figure("stop for futility", share(here & end.futile), look + 1)
-    if bounds.looks > 1:
-        yield from _at_the_end(cell, end, figure)
+    if end.zone is not None:
+        for place, zone in enumerate(ZONES):
+            yield figure(f"zone: {zone}", share(end.zone == place))
 
 
-def _at_the_end(cell: Cell, end: Ends, figure) -> Iterator[Figure]:
+def of_together(cell: Cell, names: Sequence[str], end: Verdict, null: Sequence[bool]) -> Iterator[Figure]:
+    """What analyses that are tested together show.
+
+    Args:
+      names: of the analyses. null: which of them there is nothing to be found by, under the cell's hypothesis.
+    """
+    rejected, number = end.rejected, len(end.look)
+    assert rejected is not None  # they are tested together
+
+    def figure(analysis: str, measure: str, value: tuple[float, float]) -> Figure:
+        return Figure(cell.size, cell.hypothesis, analysis, measure, 0, *value, number)
+
+    yield figure(cell.analysis, "any shown", share(np.any(rejected, axis=1)))
+    yield figure(cell.analysis, "all shown", share(np.all(rejected, axis=1)))
+    yield figure(cell.analysis, "number shown", average(rejected.sum(axis=1).astype(float)))
+    if any(null):
+        yield figure(cell.analysis, "familywise error", share(np.any(rejected[:, np.array(null)], axis=1)))
+    for place, name in enumerate(names):
+        yield figure(name, "shown", share(rejected[:, place]))
+        if end.kept is not None:
+            yield figure(name, "kept", share(end.kept[:, place]))
+
+
+def of_stages(cell: Cell, end: Verdict, kept: np.ndarray, second: np.ndarray) -> Iterator[Figure]:
+    """The estimate from all people of two stages as they stand, in the trials that went on with this analysis.
+
+    Args:
+      kept: the analysis goes on, (replicates,). second: people of the second stage.
+    """
+    on = kept & (end.look > 0)
+    first = float(cell.cuts[0])
+    whole = (first * cell.found.estimate[:, 0] + second * cell.found.estimate[:, 1]) / (first + second)
+    whole = whole[on & np.isfinite(whole)]
+    bias = average(whole - cell.truth)
+    yield Figure(cell.size, cell.hypothesis, cell.analysis, "bias at the end", 0, *bias, len(whole))
+
+
+def at_the_end(cell: Cell, end: Verdict) -> Iterator[Figure]:
+    """Bias and coverage as the trial ends, early or not."""
+
+    def figure(measure: str, value: tuple[float, float], rests_on: int) -> Figure:
+        return Figure(cell.size, cell.hypothesis, cell.analysis, measure, 0, *value, rests_on)
+
     rows = np.arange(len(end.look))
     estimate, low, high = (values[rows, end.look] for values in (cell.found.estimate, cell.found.low, cell.found.high))
     there = np.isfinite(estimate)

@@ -7,7 +7,7 @@ POOL/
 A twin's luck does not depend on its arm, so the arms differ in what the treatments do and in nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,10 +23,14 @@ from .. import bundle
 from ..progress import task
 from ..run import Plan, plan
 from ..shard import Done, work
-from ..statistics import dataset, design
+from ..statistics import dataset, design, times
+from ..statistics.offered import METHODS
 from ..statistics.outcomes import named
 from ..statistics.proportions import Contrast
+from ..statistics.repeated import by_visit
 from ..study import Analysis, Study
+
+VISIT = "outcome at week "  # and the week: a column of a table whose visits stand side by side
 
 
 class Columns(NamedTuple):
@@ -34,6 +38,8 @@ class Columns(NamedTuple):
 
     value: (2, pool), NaN where a twin has none. missing: nothing was observed, (2, pool). covariates: (2, pool, k);
     complete: whether a twin has them all, (2, pool). arms: numbers of the two arms.
+    more: what else the method reads: the time of an event, or the outcome of each visit (NaN where a twin has none),
+      (2, pool, m). there: who counts, (2, pool), if that is not everybody with a value.
     """
 
     value: np.ndarray
@@ -41,15 +47,24 @@ class Columns(NamedTuple):
     covariates: np.ndarray
     complete: np.ndarray
     arms: tuple[int, int]
+    more: np.ndarray | None = None
+    there: np.ndarray | None = None
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Who counts in the analysis, (2, pool)."""
+        valued = ~np.isnan(self.value) if self.there is None else self.there
+        return self.complete & valued
 
 
 class Pool(NamedTuple):
-    """The twins of a pool and their strata, (pool,), and what each analysis needs."""
+    """The twins of a pool and their strata, (pool,), and what each analysis needs. twins: their attributes."""
 
     ids: np.ndarray
     strata: np.ndarray
     labels: tuple[str, ...]
     columns: dict[str, Columns]
+    twins: pd.DataFrame | None = None
 
     @property
     def size(self) -> int:
@@ -98,35 +113,63 @@ def read(study: Study, planned: Plan, folder: Path, analyses: Mapping[str, Analy
         records[arm] = dataset.align(tables["twins"], tables["observations"], tables["events"])
     people = planned.enrolment
     found = {name: columns(study, analysis, records) for name, analysis in analyses.items()}
-    return Pool(people.ids, people.strata, people.labels, found)
+    twins = next(iter(records.values())).twins
+    return Pool(people.ids, people.strata, people.labels, found, twins)
 
 
 def columns(study: Study, analysis: Analysis, records: Mapping[str, dataset.Records]) -> Columns:
     """Values and covariates of an analysis in its two arms, by the tables of these arms."""
-    names = list(study.trial.arms)
+    names, covariates = list(study.trial.arms), in_order(analysis)
     frames = [frame(study, analysis, records[arm]) for arm in (analysis.arm, analysis.comparator)]
     both = pd.concat([part.assign(arm=str(arm)) for arm, part in enumerate(frames)], ignore_index=True)
-    complete = np.asarray(~both[list(analysis.covariates)].isna().to_numpy().any(axis=1))
+    complete = np.asarray(~both[list(covariates)].isna().to_numpy().any(axis=1))
     # `design.read` keeps rows with a value and all covariates: each is given one, so that none falls out.
-    numbers = [name for name in analysis.covariates if pd.api.types.is_float_dtype(both[name])]
+    numbers = [name for name in covariates if pd.api.types.is_float_dtype(both[name])]
     filled = both.assign(value=0.0, **{name: both[name].fillna(0.0) for name in numbers})
-    data, _, _ = design.read(filled, Contrast("0", "1", analysis.covariates))
+    data, _, _ = design.read(filled, Contrast("0", "1", covariates))
     shape = (2, len(frames[0]))
+    own = [name for name in both.columns if name == "time" or str(name).startswith(VISIT)]
+    more = both[own].to_numpy(float).reshape(*shape, -1) if own else None
+    there = (
+        None if METHODS[analysis.method].reads != "visits" or more is None else np.asarray(~np.all(np.isnan(more), 2))
+    )
     return Columns(
         both["value"].to_numpy(float).reshape(shape),
         both["missing"].to_numpy(bool).reshape(shape),
         data.covariates.reshape(*shape, -1),
         complete.reshape(shape),
         (names.index(analysis.arm), names.index(analysis.comparator)),
+        more,
+        there,
     )
 
 
+def in_order(analysis: Analysis) -> tuple[str, ...]:
+    """An analysis's covariates; with repeated measures, those whose effect differs between visits last."""
+    if METHODS[analysis.method].reads != "visits":
+        return analysis.covariates
+    return tuple(sorted(analysis.covariates, key=by_visit))
+
+
+def weeks(analysis: Analysis, planned: Iterable[int]) -> tuple[int, ...]:
+    """The visits that a model for repeated measures reads, of those planned."""
+    return analysis.options.visits or tuple(week for week in sorted(planned) if 0 < week <= analysis.week)
+
+
 def frame(study: Study, analysis: Analysis, records: dataset.Records) -> pd.DataFrame:
-    """The analysis table of the twins of an arm, as in `statistics.analyses`."""
-    outcome = named(DISEASES[study.trial.disease], analysis.outcome)
+    """The analysis table of the twins of an arm, as in `statistics.analyses`; visits stand side by side."""
+    outcome, chosen = named(DISEASES[study.trial.disease], analysis.outcome), analysis.options
     if outcome is None:
         raise ValueError(f"{study.trial.disease} has no outcome {analysis.outcome!r}")
+    reads = METHODS[analysis.method].reads
+    if reads == "times":
+        kind, start = chosen.time_to or "response", chosen.from_week or 0
+        return times.table(records, outcome, analysis.week, analysis.intercurrent, kind, start)
     table = dataset.table(records, outcome, analysis.week, analysis.intercurrent)
+    if reads == "visits":
+        seen = weeks(analysis, records.rows)
+        values = {f"{VISIT}{week}": dataset.value(records, outcome, week, analysis.intercurrent)[0] for week in seen}
+        return pd.concat([table, pd.DataFrame(values, index=table.index)], axis=1)
     if analysis.missing == "non_response" and analysis.intercurrent != "composite":
         table["value"] = table["value"].where(~table["missing"], 0.0)
     return table

@@ -1,6 +1,6 @@
 """Replicates analysed again by the routines of `cutis run`, and one replicate in full."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,8 @@ from ..study import Analysis, Study
 from .draw import Drawn, draw, keys
 from .kernels import kernel
 from .pool import Columns, Pool
-from .replicates import HYPOTHESES, Trials, level_of
+from .repeated import changing
+from .replicates import Trials, level_of
 
 COMPARED = ("estimate", "se", "low", "high", "p")
 
@@ -52,25 +53,45 @@ def people(trials: Trials, number: int, strata: np.ndarray) -> Drawn:
 
 
 def table(
-    pool: Pool, columns: Columns, analysis: Analysis, drawn: Drawn, hypothesis: str, cut: int
+    pool: Pool, columns: Columns, analysis: Analysis, drawn: Drawn, outcomes: Sequence[int], cut: int
 ) -> pd.DataFrame:  # fmt: skip
-    """The analysis table of a replicate at a look, as `statistics.dataset.table` gives it."""
+    """The analysis table of a replicate at a look, as `statistics.dataset.table` gives it.
+
+    Args:
+      outcomes: whose the arm and the comparator have, 0 the arm's own, 1 the comparator's.
+    """
     who, given = np.asarray(drawn.people)[:cut], np.asarray(drawn.arms)[:cut]
     compared = np.isin(given, columns.arms)
     who, first = who[compared], given[compared] == columns.arms[0]
-    source = np.where(first, *HYPOTHESES[hypothesis])
+    source = np.where(first, *outcomes)
     covariates = np.where(columns.complete[source, who][:, None], columns.covariates[source, who], np.nan)
-    frame = pd.DataFrame(covariates, columns=[f"covariate_{i}" for i in range(covariates.shape[1])])
-    return frame.assign(
+    frame = pd.DataFrame(covariates, columns=_names(analysis, covariates.shape[1]))
+    frame = frame.assign(
         twin=np.arange(len(who)), arm=np.where(first, analysis.arm, analysis.comparator),
         stratum=pool.strata[who], value=columns.value[source, who], missing=columns.missing[source, who],
     )  # fmt: skip
+    if columns.more is None:
+        return frame
+    more = columns.more[source, who]
+    if METHODS[analysis.method].reads == "times":
+        frame["time"] = more[:, 0]
+        frame.attrs["until"] = analysis.week - (analysis.options.from_week or 0)
+        return frame
+    parts = [frame.assign(value=values, missing=np.isnan(values), week=week) for week, values in enumerate(more.T, 1)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _names(analysis: Analysis, many: int) -> list[str]:
+    """Of the covariates; those whose effect differs between visits are known by their names."""
+    own = len(changing(analysis)) if METHODS[analysis.method].reads == "visits" else 0
+    return [f"{'covariate' if i < many - own else 'baseline'}_{i}" for i in range(many)]
 
 
 def again(analysis: Analysis, frame: pd.DataFrame) -> Finding:
     """The comparison by the routine of `cutis run`."""
-    covariates = tuple(name for name in frame.columns if name.startswith("covariate_"))
-    contrast = Contrast(analysis.arm, analysis.comparator, covariates, level_of(analysis), analysis.options)
+    covariates = tuple(name for name in frame.columns if name.startswith(("covariate_", "baseline_")))
+    options = analysis.options.model_copy(update={"visits": None})
+    contrast = Contrast(analysis.arm, analysis.comparator, covariates, level_of(analysis), options)
     return METHODS[analysis.method].run(frame, contrast)[0]
 
 
@@ -87,9 +108,9 @@ def recheck(
     for row, number in enumerate(numbers):
         drawn = people(trials, int(number), pool.strata)
         for place, (name, analysis) in enumerate(analyses.items()):
-            for h, hypothesis in enumerate(HYPOTHESES):
+            for h, outcomes in enumerate(trials.hypotheses.values()):
                 for look, cut in enumerate(trials.cuts):
-                    frame = table(pool, pool.columns[name], analysis, drawn, hypothesis, cut)
+                    frame = table(pool, pool.columns[name], analysis, drawn, outcomes[place], cut)
                     ours = Estimate._make(values[row, h, look, place] for values in found)
                     apart = difference(analysis, ours, again(analysis, frame))
                     many, flagged = many + 1, flagged + int(np.isnan(apart))

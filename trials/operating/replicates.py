@@ -4,7 +4,7 @@ import io
 import threading
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,19 +19,29 @@ from ..shard import Done, encode
 from ..statistics.methods.estimate import Estimate
 from ..study import Analysis
 from .draw import Allocation, draw, keys
-from .kernels import Sample, finish, kernel
-from .newton import begin, under
-from .pool import Pool
+from .kernels import finish, kernel
+from .newton import under
+from .sample import Data, Place, data, samples
+
+if TYPE_CHECKING:
+    from .stages import Staged
+
+__all__ = ["Data", "data"]
 
 HYPOTHESES = {"model": (0, 1), "null as comparator": (1, 1), "null as arm": (0, 0)}
 """Whose potential outcomes the arm and the comparator have; the nulls differ in how many respond at all."""
-BATCH = 32  # replicates computed side by side: what the cache of a core holds
+World = tuple[str, tuple[tuple[int, int], ...]]
+BATCH = 16  # replicates computed side by side: what the cache of a core holds
 PIECE = 512  # replicates of a shard: fixed, so that one program serves all
 _ONE_AT_A_TIME = threading.Lock()  # threads that need the same program wait for the first to compile it
 
 
 class Trials(NamedTuple):
-    """What all replicates of a size share: people of the trial, people seen at each look, and the program's shape."""
+    """What all replicates of a size share: people of the trial, people seen at each look, and the program's shape.
+
+    stage: by which the draws of a stage are addressed, so that a later one has people of its own.
+    worlds: of each hypothesis, its name and whose outcomes the arm and the comparator of each analysis have.
+    """
 
     seed: int
     size: int
@@ -39,24 +49,20 @@ class Trials(NamedTuple):
     allocation: Allocation
     names: tuple[str, ...]
     analyses: tuple[Analysis, ...]
+    stage: str = "design"
+    worlds: tuple[World, ...] = ()
+
+    @property
+    def hypotheses(self) -> dict[str, np.ndarray]:
+        """Under each hypothesis, whose outcomes the arms of each analysis have, (analyses, 2)."""
+        if self.worlds:
+            return {name: np.array(sources) for name, sources in self.worlds}
+        return {name: np.array([pair] * len(self.analyses)) for name, pair in HYPOTHESES.items()}
 
     @property
     def room(self) -> int:
         """People that the program makes room for: few sizes, so that few programs are compiled."""
         return padded(self.size)
-
-
-class Data(NamedTuple):
-    """The pool as the program reads it: stratum, (pool,); of each analysis value, weight and covariates in one table.
-
-    tables: (2 * pool, 2 + k): the arm's rows, then the comparator's. arms: numbers of the two.
-    starts: where logistic models begin, (2 + k,) each.
-    """
-
-    strata: np.ndarray
-    tables: tuple[np.ndarray, ...]
-    arms: tuple[tuple[int, int], ...]
-    starts: tuple[np.ndarray, ...]
 
 
 class Piece(NamedTuple):
@@ -73,13 +79,17 @@ def pieces(replicates: int) -> list[Piece]:
     return [Piece(number, start, min(start + PIECE, replicates)) for number, start in enumerate(starts)]
 
 
-def work(trials: Trials, pool: "Data", folder: Path, piece: Piece) -> Done:
+def work(trials: "Trials | Staged", pool: Data, folder: Path, piece: Piece) -> Done:
     """Compute a shard and write its file into the folder of its size."""
-    numbers = np.arange(piece.start, piece.stop)
-    found = analyse(trials, np.resize(numbers, PIECE), pool)
-    found = Estimate._make(values[: len(numbers)] for values in found)
+    from . import stages
+
+    numbers = np.resize(np.arange(piece.start, piece.stop), PIECE)
+    plain = isinstance(trials, Trials)
+    found = analyse(trials, numbers, pool) if plain else stages.analyse(trials, numbers, pool)
+    found = Estimate._make(values[: piece.stop - piece.start] for values in found)
     name = f"part-{piece.number:05d}.parquet"
-    return Done(piece.number, {name: store.write(folder / name, encode(to_arrow(trials, numbers, found)))}, 0.0)
+    whole = to_arrow(trials if plain else trials.first, numbers, found)
+    return Done(piece.number, {name: store.write(folder / name, encode(whole))}, 0.0)
 
 
 def to_arrow(trials: Trials, numbers: np.ndarray, found: Estimate) -> pa.Table:
@@ -87,7 +97,7 @@ def to_arrow(trials: Trials, numbers: np.ndarray, found: Estimate) -> pa.Table:
     places = np.indices(found.estimate.shape).reshape(4, -1)
     columns = {
         "replicate": pa.array(numbers[places[0]]),
-        "hypothesis": pa.array(list(HYPOTHESES)).take(pa.array(places[1])),
+        "hypothesis": pa.array(list(trials.hypotheses)).take(pa.array(places[1])),
         "look": pa.array(places[2] + 1),
         "analysis": pa.array(list(trials.names)).take(pa.array(places[3])),
     }
@@ -96,7 +106,7 @@ def to_arrow(trials: Trials, numbers: np.ndarray, found: Estimate) -> pa.Table:
 
 def read(trials: Trials, folder: Path, replicates: int) -> Estimate:
     """The estimates that `work` wrote, (replicates, hypotheses, looks, analyses)."""
-    shape = (-1, len(HYPOTHESES), len(trials.cuts), len(trials.names))
+    shape = (-1, len(trials.hypotheses), len(trials.cuts), len(trials.names))
     files = [folder / f"part-{piece.number:05d}.parquet" for piece in pieces(replicates)]
     parts = [pq.read_table(io.BytesIO(file.read_bytes())) for file in files]
     whole = pa.concat_tables(parts)
@@ -113,50 +123,40 @@ def padded(size: int) -> int:
     return next(rung for rung in (power // 2, power * 5 // 8, power * 3 // 4, power) if rung >= size)
 
 
-def data(pool: Pool, names: tuple[str, ...], analyses: tuple[Analysis, ...]) -> Data:
-    """The pool's columns of these analyses."""
-    tables, starts = [], []
-    for name, analysis in zip(names, analyses, strict=True):
-        columns = pool.columns[name]
-        counts = columns.complete & ~np.isnan(columns.value)
-        value, wide = np.where(counts, columns.value, 0.0), _centred(columns.covariates)
-        tables.append(np.concatenate([value[..., None], counts[..., None], wide], axis=2).reshape(2 * pool.size, -1))
-        fits = kernel(analysis).ratio
-        starts.append(begin(value, counts, wide) if fits else np.zeros(2 + wide.shape[2]))
-    return Data(pool.strata, tuple(tables), tuple(pool.columns[name].arms for name in names), tuple(starts))
-
-
-def _centred(covariates: np.ndarray) -> np.ndarray:
-    """Covariates about the pool's mean in its SD, so that sums over people lose no digits, (2, pool, k)."""
-    about = covariates - covariates.mean(axis=(0, 1))
-    return about / np.maximum(about.std(axis=(0, 1)), 1e-300)
-
-
-def analyse(trials: Trials, numbers: np.ndarray, pool: Data) -> Estimate:
+def analyse(trials: Trials, numbers: np.ndarray, pool: Data, windows: np.ndarray | None = None) -> Estimate:
     """Every estimate of some replicates.
 
     Args:
       numbers: of the replicates, (replicates,).
+      windows: first person who counts, and the first who does not any more, (replicates, hypotheses, looks, 2);
+        if not given, those of the looks.
 
     Returns:
       Arrays (replicates, hypotheses, looks, analyses).
     """
+    count, analyses = len(numbers), trials.analyses
+    sources = np.stack(list(trials.hypotheses.values()))
+    if windows is None:
+        cuts = np.stack([np.zeros(len(trials.cuts), int), np.array(trials.cuts)], axis=1)
+        windows = np.broadcast_to(cuts, (count, len(sources), *cuts.shape))
+    rows = np.resize(np.arange(count), -(-count // BATCH) * BATCH)  # whole batches
     inputs = (
-        keys(trials.seed, jnp.asarray(numbers)),
-        jnp.asarray(np.array(trials.cuts)),
-        jnp.asarray(np.array(list(HYPOTHESES.values()))),
+        _grouped(keys(trials.seed, jnp.asarray(numbers[rows]), trials.stage)),
+        jnp.asarray(np.moveaxis(windows[rows].reshape(-1, BATCH, *windows.shape[1:]), 1, -1)),
+        jnp.asarray(sources),
         jnp.asarray(pool.strata),
-        tuple(map(jnp.asarray, pool.tables)),
+        jnp.asarray(pool.columns),
         tuple(map(jnp.asarray, pool.starts)),
     )
-    shape = (trials.room, trials.allocation, trials.analyses, pool.arms)
-    widths = tuple(table.shape[1] for table in pool.tables)
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), inputs)
+    leaves, tree = jax.tree.flatten(shapes)
     with _ONE_AT_A_TIME:
-        run = _program(*shape, len(numbers), len(trials.cuts), len(pool.strata), widths)
-    raw = run(*inputs)
+        run = _program(trials.room, trials.allocation, analyses, pool.places, tree, tuple(leaves))
+    raw = [np.moveaxis(np.asarray(values), -2, 1) for values in run(*inputs)]  # (groups, batch, hypotheses, looks, …)
+    raw = Estimate._make(values.reshape(-1, *values.shape[2:])[:count] for values in raw)
     parts = []
-    for place, analysis in enumerate(trials.analyses):
-        mine = Estimate._make(np.asarray(values[..., place]) for values in raw)
+    for place, analysis in enumerate(analyses):
+        mine = Estimate._make(values[..., place] for values in raw)
         parts.append(finish(mine, level_of(analysis), kernel(analysis).wald))
     return Estimate._make(np.stack(values, axis=-1) for values in zip(*parts, strict=True))
 
@@ -166,67 +166,57 @@ def level_of(analysis: Analysis) -> float:
     return round(1 - analysis.alpha, 12)
 
 
+def _grouped(keys: Array) -> Array:
+    return keys.reshape(-1, BATCH)
+
+
 @cache
 def _program(
-    room: int, allocation: Allocation, analyses: tuple[Analysis, ...], arms: tuple[tuple[int, int], ...],
-    replicates: int, looks: int, pool: int, widths: tuple[int, ...],
+    room: int, allocation: Allocation, analyses: tuple[Analysis, ...], places: tuple[Place, ...], tree: Any,
+    leaves: tuple[jax.ShapeDtypeStruct, ...],
 ) -> Compiled:  # fmt: skip
-    one = partial(_replicate, room, allocation, analyses, arms)
+    batch = partial(_batch, room, allocation, analyses, places)
 
-    def run(keys: Array, *pool: Any) -> Estimate:
-        return lax.map(lambda key: one(key, *pool), keys, batch_size=BATCH)
+    def run(keys: Array, windows: Array, *pool: Any) -> Estimate:
+        return lax.map(lambda group: batch(*group, *pool), (keys, windows))
 
-    def of(*shape: int, dtype: str = "int64") -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(shape, dtype)
-
-    some = jax.eval_shape(lambda: keys(0, jnp.arange(replicates)))
-    tables = tuple(of(2 * pool, width, dtype="float64") for width in widths)
-    starts = tuple(of(width, dtype="float64") for width in widths)  # as many as value, weight and covariates
-    return jax.jit(run).lower(some, of(looks), of(len(HYPOTHESES), 2), of(pool), tables, starts).compile()
+    return jax.jit(run).lower(*jax.tree.unflatten(tree, leaves)).compile()
 
 
-def _replicate(
-    room: int,
-    allocation: Allocation,
-    analyses: tuple[Analysis, ...],
-    arms: tuple[tuple[int, int], ...],
-    key: Array,
-    cuts: Array,
-    sources: Array,
-    strata: Array,
-    tables: tuple[Array, ...],
-    starts: tuple[Array, ...],
-) -> Estimate:
-    """Estimates of one replicate, (hypotheses, looks, analyses)."""
-    people, given = draw(key, strata, allocation, room)
-    stratum, twins = strata[people], strata.shape[0]
-    entry = jnp.arange(room)
+def _batch(
+    room: int, allocation: Allocation, analyses: tuple[Analysis, ...], places: tuple[Place, ...],
+    keys: Array, windows: Array, sources: Array, strata: Array, columns: Array, starts: tuple[Array, ...],
+) -> Estimate:  # fmt: skip
+    """Estimates of a batch of replicates, (hypotheses, looks, batch, analyses).
 
-    def supposing(source: Array) -> Estimate:
+    Args:
+      keys: (batch,). windows: (hypotheses, looks, 2, batch). sources: (hypotheses, analyses, 2).
+      strata: of the pool; columns: (columns, pool); starts: of each analysis.
+    """
+    people, given = jax.vmap(lambda key: draw(key, strata, allocation, room), out_axes=-1)(keys)
+    stratum, drawn = strata[people], columns[:, people]
+
+    def supposing(case: tuple[Array, Array]) -> Estimate:
+        source, looks = case
         rows = []
-        for analysis, (arm, comparator), table, start in zip(analyses, arms, tables, starts, strict=True):
-            of_arm, compared = given == arm, (given == arm) | (given == comparator)
-            side = jnp.where(of_arm, source[0], source[1])
-            mine, first = table[side * twins + people], under(start, source)
-            method, level = kernel(analysis), level_of(analysis)
+        for number, (analysis, place, start) in enumerate(zip(analyses, places, starts, strict=True)):
+            first, method, level = under(start, source[number]), kernel(analysis), level_of(analysis)
 
-            def look(
-                cut: Array, mine=mine, first=first, of_arm=of_arm, compared=compared, method=method, level=level
-            ) -> Estimate:
-                weight = mine[:, 1] * (compared & (entry < cut)).astype(float)
-                sample = Sample(mine[:, 0], of_arm.astype(float), mine[:, 2:], stratum, weight, first)
+            def look(window: Array, number=number, place=place, first=first, method=method, level=level) -> Estimate:
+                sample = samples(place, source[number], first, drawn, given, stratum, window)
                 return _kept(method.run(sample, allocation.strata, level), method.wald)
 
-            rows.append(lax.map(look, cuts))
+            rows.append(lax.map(look, looks))
         return jax.tree.map(lambda *parts: jnp.stack(parts, axis=-1), *rows)
 
-    return lax.map(supposing, sources)
+    return lax.map(supposing, (sources, windows))
 
 
 def _kept(found: Estimate, wald: bool) -> Estimate:
     """What `finish` does not add, as arrays of one type a field; what it does is dropped before it is compiled."""
-    nan = jnp.asarray(jnp.nan)
+    nan = jnp.full(found.estimate.shape, jnp.nan)
     limits = (nan, nan) if wald else (found.low, found.high)
     numbers = (found.estimate, found.se, *limits, found.statistic, found.df, nan)
-    flag = jnp.asarray(found.flag, jnp.int32)
-    return Estimate._make([*(jnp.asarray(value, float) for value in numbers), flag])
+    shape = found.estimate.shape
+    flag = jnp.broadcast_to(jnp.asarray(found.flag, jnp.int32), shape)
+    return Estimate._make([*(jnp.broadcast_to(jnp.asarray(value, float), shape) for value in numbers), flag])

@@ -27,7 +27,7 @@ def build(study: Study, results: dict[str, Any], identity: dict[str, Any]) -> st
       identity: `fingerprint` of study and design, `seed`, `cutis` and other versions.
     """
     with style():
-        drawings = [power_curve(results), bounds(results)]
+        drawings = [power_curve(results), bounds(results), forest(results)]
     several = len(results["bounds"]["looks"]) > 1
     return _template().render(
         css=Markup((HERE.parent / "report" / "report.css").read_text(encoding="utf-8")),
@@ -40,6 +40,9 @@ def build(study: Study, results: dict[str, Any], identity: dict[str, Any]) -> st
         estimation={hypothesis: tables.estimation(results, hypothesis) for hypothesis in (MODEL, *NULLS)},
         stopping=tables.stopping(results) if several else None,
         bounds=tables.bounds(results),
+        shared=tables.shared(results) if tables.together(results) else None,
+        zones=tables.zones(results) if results["design"]["reestimate"] else None,
+        subgroups=tables.subgroups(results),
         assured=tables.assured(results) if results["assurance"] else None,
     )
 
@@ -47,7 +50,9 @@ def build(study: Study, results: dict[str, Any], identity: dict[str, Any]) -> st
 def power_curve(results: dict[str, Any]) -> Drawing:
     """Chance to reject against the size, under the model and both nulls, with intervals for the Monte Carlo error."""
     name, sizes = results["decisive"], results["sizes"]
-    lines = [("power", "success", MODEL), *((null, "rejection", null) for null in NULLS)]
+    error = "familywise error" if tables.together(results) else "rejection"
+    nulls = [null for null in NULLS if null in tables.hypotheses(results)]
+    lines = [("power", "success", MODEL), *((null, error, null) for null in nulls)]
     wanted = results["design"]["power"]
 
     def draw(figure: Figure) -> None:
@@ -62,8 +67,11 @@ def power_curve(results: dict[str, Any]) -> Drawing:
             )  # fmt: skip
         if results["assurance"]:
             certain = results["assurance"]
-            axes.plot([row["size"] for row in certain], [100 * row["value"] for row in certain], "--",
-                      color=COLOURS[4], marker="D", label="assurance")  # fmt: skip
+            error = [100 * HALF * (row["mcse"] or 0.0) for row in certain]
+            axes.errorbar(
+                [row["size"] for row in certain], [100 * row["value"] for row in certain], yerr=error, linestyle="--",
+                color=COLOURS[4], marker="D", markersize=5, capsize=2, label="assurance",
+            )  # fmt: skip
         axes.axhline(100 * results["bounds"]["level"], color=UNTREATED, linewidth=1, linestyle=":")
         if wanted is not None:
             axes.axhline(100 * wanted, color=SOFT, linewidth=1, linestyle="--")
@@ -92,7 +100,7 @@ def bounds(results: dict[str, Any]) -> Drawing:
         axes.plot(looks, high, color=COLOURS[0], marker="o", label="success")
         if told["sided"] == 2:
             axes.plot(looks, -high, color=COLOURS[1], marker="s", label="the opposite")
-        else:
+        elif told["futility"]:
             axes.plot(looks, line(told["futility"]), color=COLOURS[1], marker="s", label="futility")
         axes.axhline(0, color=SOFT, linewidth=0.8)
         axes.set(xlim=(0, 1.04), xlabel="Share of the people seen", ylabel="Standardised statistic")
@@ -102,6 +110,31 @@ def bounds(results: dict[str, Any]) -> Drawing:
     _, rows = tables.bounds(results)
     words = "; ".join(f"look {row[0]}: {row[2]}" for row in rows)
     return drawing("bounds", "Bounds of the looks", f"Success from {words}.", (WIDTH, HEIGHT), draw)
+
+
+def forest(results: dict[str, Any]) -> Drawing:
+    """The effect in everybody and in subgroups of the pool, with intervals for the pool as a sample."""
+    rows = results["subgroups"]
+    height = 90 + 26 * len(rows)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_axes((0.3, 56 / height, 0.44, 1 - 84 / height))
+        for place, row in enumerate(rows):
+            half, whole = HALF * row["se"], row["group"] == "everybody"
+            axes.plot([row["difference"] - half, row["difference"] + half], [place] * 2, color=COLOURS[0], linewidth=2)
+            axes.plot(row["difference"], place, marker="D" if whole else "o", markersize=8 if whole else 6,
+                      color=COLOURS[0])  # fmt: skip
+            told = f"{row['difference']:.3g} ({row['difference'] - half:.3g} to {row['difference'] + half:.3g})"
+            axes.annotate(told, (1.03, place), xycoords=("axes fraction", "data"), va="center", fontsize=11)
+        axes.axvline(0, color=SOFT, linewidth=0.8)
+        if rows:
+            axes.axvline(rows[0]["difference"], color=UNTREATED, linewidth=1, linestyle=":")
+        axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="Difference in the mean outcome, the same twins in either arm")
+        axes.set_yticks(range(len(rows)), [f"{r['group']} {r['level']}".strip() + f" ({r['twins']:,})" for r in rows])
+        axes.grid(axis="x")
+
+    told = "; ".join(f"{row['group']} {row['level']}: {row['difference']:.3g}" for row in rows)
+    return drawing("subgroups", "The effect in subgroups of the pool", f"{told}.", (WIDTH, height), draw)
 
 
 @cache

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...cluster import store
+from ..designs.sequential.bounds import Bounds
 from ..shard import encode
 from .kernels import kernel
 from .measures import to_arrow
@@ -35,6 +36,7 @@ def content(design: Design, outcome: Outcome) -> dict[str, Any]:
                 "method": analysis.method,
                 "estimand": kernel(analysis).estimand,
                 "truth": outcome.truth[name],
+                "limit": outcome.limits[name],
                 "means": list(outcome.means[name]),
             }
             for name, analysis in outcome.analyses.items()
@@ -43,7 +45,7 @@ def content(design: Design, outcome: Outcome) -> dict[str, Any]:
         "bounds": {
             "looks": list(design.looks),
             "efficacy": [float(x) for x in bounds.efficacy],
-            "futility": [float(x) for x in bounds.futility] if bounds.sided == 1 else [],
+            "futility": _futility(bounds),
             "sided": bounds.sided,
             "level": bounds.alpha,
         },
@@ -51,9 +53,16 @@ def content(design: Design, outcome: Outcome) -> dict[str, Any]:
         "cuts": {str(size): [round(size * look) for look in design.looks] for size in outcome.sizes},
         "figures": [asdict(figure) for figure in outcome.figures],
         "assurance": [row._asdict() for row in outcome.assurance],
+        "subgroups": [row._asdict() for row in outcome.subgroups],
         "needed": None if outcome.needed is None else outcome.needed._asdict() | {"tried": outcome.found},
         "agreement": {str(size): found._asdict() for size, found in outcome.agreement.items()},
     }
+
+
+def _futility(bounds: Bounds) -> list[float]:
+    """The bounds of futility; none where nothing stops for it."""
+    stops = bounds.sided == 1 and any(math.isfinite(x) for x in bounds.futility[:-1])
+    return [float(x) for x in bounds.futility] if stops else []
 
 
 def _without_nan(node: Any) -> Any:

@@ -24,14 +24,18 @@ from ..designs.sequential.bounds import Bounds
 from ..progress import task
 from ..statistics.methods.estimate import Estimate
 from ..study import Analysis, Study
-from . import looks, pool, recheck, replicates, search
+from . import decisions, looks, pool, recheck, replicates, search
 from .assurance import Assurance, assurance
+from .decisions import Rule
 from .draw import Allocation
-from .measures import Cell, Figure, lookup, of_estimate, of_test
+from .measures import Cell, Figure, at_the_end, lookup, of_estimate, of_stages, of_together, of_verdict
 from .replicates import HYPOTHESES, Data, Trials
 from .search import Needed
 from .settings import Design, chosen, cuts, sizes
-from .truth import shares, truths
+from .stages import Staged
+from .subgroups import Effect, effects
+from .truth import leaning, limits, shares, truths
+from .worlds import worlds
 
 FARTHEST = 20  # times the largest size tried, beyond which a size that the search finds is not tried itself
 MODEL = next(iter(HYPOTHESES))
@@ -40,7 +44,8 @@ MODEL = next(iter(HYPOTHESES))
 class Outcome(NamedTuple):
     """All that a design has shown. The first analysis decides.
 
-    truth, means: of each analysis, its true value, and the mean outcome under arm and comparator in the pool.
+    truth, limits: of each analysis, the true value of its estimand, and what it tends to as people are observed.
+    means: mean outcome under arm and comparator in the pool. subgroups: the decisive analysis's effect in these.
     needed: the size that reaches the power, and that size rounded up, if it was asked for and exists.
     """
 
@@ -54,6 +59,8 @@ class Outcome(NamedTuple):
     assurance: list[Assurance]
     needed: Needed | None
     found: int | None
+    limits: dict[str, float]
+    subgroups: list[Effect]
 
 
 class Prepared(NamedTuple):
@@ -74,23 +81,26 @@ def carry_out(study: Study, design: Design, cluster: Cluster, folder: Path) -> O
     analyses = chosen(study, design)
     bounds = looks.bounds(design, next(iter(analyses.values())).alpha)
     ready = prepare(study, design, cluster, folder / "pool")
-    truth = truths(study, ready.pool, analyses)
+    truth, means = truths(study, ready.pool, analyses), shares(ready.pool, analyses)
+    sides = {name: leaning(truth[name], means[name]) for name in analyses}
     figures: list[Figure] = []
     agreement: dict[int, recheck.Agreement] = {}
     tried = list(sizes(study, design))
     for size in tried:
-        figures += _of_size(study, design, cluster, ready, folder, size, bounds, truth, agreement)
+        figures += _of_size(study, design, cluster, ready, folder, size, bounds, truth, sides, agreement)
     needed, found = None, None
     if design.power is not None:
         needed = _needed(design.power, figures)
         found = _worth_trying(study, needed, tried)
         if found is not None and found not in tried:
-            figures += _of_size(study, design, cluster, ready, folder, found, bounds, truth, agreement)
+            figures += _of_size(study, design, cluster, ready, folder, found, bounds, truth, sides, agreement)
             tried = sorted([*tried, found])
-    direction = _direction(next(iter(truth.values())))
-    certain = list(_assurance(study, design, cluster, folder, tuple(tried), bounds, direction))
+    rule = rule_of(design, bounds, trials_of(study, design, ready, tried[0]), _arms(ready), sides)
+    certain = list(_assurance(study, design, cluster, folder, tuple(tried), rule))
+    seen = limits(study, ready.pool, analyses)
+    groups = effects(ready.pool, ready.pool.columns[next(iter(analyses))])
     return Outcome(
-        analyses, bounds, tuple(tried), figures, truth, shares(ready.pool, analyses), agreement, certain, needed, found
+        analyses, bounds, tuple(tried), figures, truth, means, agreement, certain, needed, found, seen, groups
     )
 
 
@@ -108,54 +118,87 @@ def trials_of(study: Study, design: Design, ready: Prepared, size: int) -> Trial
     shares = tuple(plan.allocation[name] for name in study.trial.arms)
     allocation = Allocation(shares, plan.block_size, len(ready.pool.labels))
     names, analyses = tuple(ready.analyses), tuple(ready.analyses.values())
-    return Trials(study.seed, size, cuts(size, design), allocation, names, analyses)
+    found = worlds(design, names)
+    return Trials(study.seed, size, cuts(size, design), allocation, names, analyses, worlds=found)
 
 
-def estimates(trials: Trials, design: Design, cluster: Cluster, ready: Prepared, folder: Path) -> Estimate:
+def rule_of(
+    design: Design, bounds: Bounds, trials: Trials, arms: tuple[tuple[int, int], ...], sides: dict[str, float]
+) -> Rule:  # fmt: skip
+    """How the trials of one size decide.
+
+    Args:
+      sides: of each analysis, on which a difference is a success. Arms of a selection all have that of most of them.
+    """
+    many = max(len(design.hypotheses), 1)
+    directions = [sides[name] for name in trials.names[:many]]
+    if design.select is not None:
+        directions = [-1.0 if sum(directions) < 0 else 1.0] * many
+    return Rule(design, bounds, tuple(directions), arms[:many], trials.allocation, trials.cuts)
+
+
+def estimates(
+    trials: Trials, rule: Rule, replicated: int, cluster: Cluster, data: Data, folder: Path
+) -> Estimate:  # fmt: skip
     """All estimates of the trials of one size; shards that are there are kept."""
     place = folder / f"size-{trials.size}"
     kept = ledger.finished(place)
-    todo = [piece for piece in replicates.pieces(design.replicates) if piece.number not in kept]
-    with task(f"replicates of {trials.size:,} people", design.replicates) as advance:
-        done = design.replicates - sum(piece.stop - piece.start for piece in todo)
+    todo = [piece for piece in replicates.pieces(replicated) if piece.number not in kept]
+    whole = Staged(trials, rule) if rule.staged else trials
+    with task(f"replicates of {trials.size:,} people", replicated) as advance:
+        done = replicated - sum(piece.stop - piece.start for piece in todo)
         lengths = {piece.number: piece.stop - piece.start for piece in todo}
-        job = partial(replicates.work, trials, ready.data, place.resolve())
+        job = partial(replicates.work, whole, data, place.resolve())
         for result in EXECUTORS[cluster.kind](job, todo, cluster):
             ledger.record(place, result.number, result.files)
             done += lengths[result.number]
             advance(done)
-    return replicates.read(trials, place, design.replicates)
+    return replicates.read(trials, place, replicated)
 
 
 def _of_size(
     study: Study, design: Design, cluster: Cluster, ready: Prepared, folder: Path, size: int, bounds: Bounds,
-    truth: dict[str, float], agreement: dict[int, recheck.Agreement],
+    truth: dict[str, float], sides: dict[str, float], agreement: dict[int, recheck.Agreement],
 ) -> Iterator[Figure]:  # fmt: skip
     trials = trials_of(study, design, ready, size)
-    found = estimates(trials, design, cluster, ready, folder / "replicates")
+    rule = rule_of(design, bounds, trials, _arms(ready), sides)
+    found = estimates(trials, rule, design.replicates, cluster, ready.data, folder / "replicates")
     again = recheck.selected(study.seed, design.replicates, design.recheck)
     if len(again):
-        some = Estimate._make(values[again] for values in found)
-        agreement[size] = recheck.recheck(trials, ready.pool, ready.analyses, again, some)
-    return measured(trials, found, bounds, truth)
+        looks_ = 1 if rule.staged else len(trials.cuts)  # the second stage of a staged trial has people of its own
+        some = Estimate._make(values[again][:, :, :looks_] for values in found)
+        agreement[size] = recheck.recheck(
+            trials._replace(cuts=trials.cuts[:looks_]), ready.pool, ready.analyses, again, some
+        )
+    return measured(trials, found, rule, truth)
 
 
-def measured(trials: Trials, found: Estimate, bounds: Bounds, truth: dict[str, float]) -> Iterator[Figure]:
+def measured(trials: Trials, found: Estimate, rule: Rule, truth: dict[str, float]) -> Iterator[Figure]:
     """The figures of one size: of the decisive analysis with its looks, of the others as they stand at the end."""
-    direction = _direction(truth[trials.names[0]])
-    for place, (name, analysis) in enumerate(zip(trials.names, trials.analyses, strict=True)):
-        for h, hypothesis in enumerate(HYPOTHESES):
+    many = len(rule.directions)
+    for h, (hypothesis, sources) in enumerate(trials.hypotheses.items()):
+        verdict = decisions.decide(rule, Estimate._make(values[:, h] for values in found))
+        null = [one == other for one, other in sources]
+        for place, (name, analysis) in enumerate(zip(trials.names, trials.analyses, strict=True)):
             mine = Estimate._make(values[:, h, :, place] for values in found)
-            value = truth[name] if hypothesis == MODEL else 0.0
+            value = 0.0 if null[place] else truth[name]
             cell = Cell(trials.size, hypothesis, name, mine, value, trials.cuts, analysis.alpha)
             if place == 0:
-                yield from of_test(cell, bounds, direction)
+                yield from of_verdict(cell, verdict, rule.bounds.looks)
+                if rule.design.hypotheses:
+                    yield from of_together(cell, trials.names[:many], verdict, null[:many])
+            if rule.staged:
+                kept = np.ones(len(mine.p), bool) if verdict.kept is None else verdict.kept[:, place]
+                yield from of_stages(cell, verdict, kept, verdict.people - trials.cuts[0])
+                continue
+            if place == 0 and rule.bounds.looks > 1:
+                yield from at_the_end(cell, verdict)
             yield from of_estimate(cell)
 
 
-def _direction(truth: float) -> float:
-    """The side on which a difference is a success: that of the true value in the pool."""
-    return -1.0 if truth < 0 else 1.0
+def _arms(ready: Prepared) -> tuple[tuple[int, int], ...]:
+    """Numbers of the arm and the comparator of each analysis."""
+    return tuple(ready.pool.columns[name].arms for name in ready.analyses)
 
 
 def _needed(power: float, figures: list[Figure]) -> Needed:
@@ -176,8 +219,7 @@ def _worth_trying(study: Study, needed: Needed, tried: list[int]) -> int | None:
 
 
 def _assurance(
-    study: Study, design: Design, cluster: Cluster, folder: Path, tried: tuple[int, ...], bounds: Bounds,
-    direction: float,
+    study: Study, design: Design, cluster: Cluster, folder: Path, tried: tuple[int, ...], rule: Rule
 ) -> Iterator[Assurance]:  # fmt: skip
     """Power under draws of the model's parameters; what counts as a success is what does so under their estimates."""
     powers: dict[int, list[float]] = {size: [] for size in tried}
@@ -186,10 +228,13 @@ def _assurance(
         ready = prepare(drawn, design, cluster, folder / f"pool-draw-{number:05d}")
         for size in tried:
             trials = trials_of(drawn, design, ready, size)
-            found = estimates(trials, design, cluster, ready, folder / f"replicates-draw-{number:05d}")
-            mine = Estimate._make(values[:, 0, :, 0] for values in found)
-            z = looks.statistics(mine.p, np.sign(mine.statistic))
-            powers[size].append(float(looks.ends(bounds, z, direction).success.mean()))
+            # The model alone: the nulls of a draw are not looked at.
+            trials = trials._replace(worlds=(("model", ((0, 1),) * len(trials.names)),))
+            mine = rule._replace(cuts=trials.cuts)
+            place = folder / f"replicates-draw-{number:05d}"
+            found = estimates(trials, mine, design.replicates, cluster, ready.data, place)
+            verdict = decisions.decide(mine, Estimate._make(values[:, 0] for values in found))
+            powers[size].append(float(verdict.success.mean()))
     for size, found in powers.items():
         if found:
             yield assurance(size, np.array(found))

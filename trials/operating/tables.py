@@ -40,6 +40,7 @@ def shown(figure: dict[str, Any] | None, percent: bool = True, digits: int = 4) 
 def power(results: dict[str, Any]) -> Rows:
     """Power, type I error and size of the decisive analysis, one row a size."""
     name, looks = results["decisive"], len(results["bounds"]["looks"])
+    error = "familywise error" if together(results) else "rejection"
     head = ["people", "power", "type I error", "type I error", "bias", "coverage"]
     under = ["", "", "(both as comparator)", "(both as arm)", "", ""]
     head = [f"{a} {b}".strip() for a, b in zip(head, under, strict=True)]
@@ -53,7 +54,7 @@ def power(results: dict[str, Any]) -> Rows:
         row = [
             f"{size:,}",
             shown(one(results, measure="success", hypothesis=MODEL, **of)),
-            *(shown(one(results, measure="rejection", hypothesis=null, **of)) for null in NULLS),
+            *(shown(one(results, measure=error, hypothesis=null, **of)) for null in NULLS),
             shown(one(results, measure="bias", hypothesis=MODEL, **of), percent=False, digits=2),
             shown(one(results, measure="coverage", hypothesis=MODEL, **of)),
         ]
@@ -64,6 +65,57 @@ def power(results: dict[str, Any]) -> Rows:
             found = next((a for a in results["assurance"] if a["size"] == size), None)
             row.insert(2, shown(found))
         rows.append(row)
+    return head, rows
+
+
+def together(results: dict[str, Any]) -> list[str]:
+    """The analyses that are tested together; none where one decides alone."""
+    found = results["design"]["family"] or results["design"]["select"]
+    return found["analyses"] if found else []
+
+
+def hypotheses(results: dict[str, Any]) -> list[str]:
+    """Names of the hypotheses under which trials were tried, in their order."""
+    return list(dict.fromkeys(row["hypothesis"] for row in results["figures"]))
+
+
+def shared(results: dict[str, Any]) -> Rows:
+    """What analyses that are tested together show under each hypothesis, one row a size and hypothesis."""
+    names, kept = together(results), results["design"]["select"] is not None
+    head = ["hypothesis", "people", "familywise error", "any shown", "all shown", *(f"{name} shown" for name in names)]
+    head += [f"{name} kept" for name in names] if kept else []
+    rows = []
+    for size in results["sizes"]:
+        for hypothesis in hypotheses(results):
+            of = {"size": size, "hypothesis": hypothesis}
+            whole = [shown(one(results, measure=measure, analysis=results["decisive"], **of))
+                     for measure in ("familywise error", "any shown", "all shown")]  # fmt: skip
+            each = [shown(one(results, measure="shown", analysis=name, **of)) for name in names]
+            going = [shown(one(results, measure="kept", analysis=name, **of)) for name in names] if kept else []
+            rows.append([hypothesis, f"{size:,}", *whole, *each, *going])
+    return head, rows
+
+
+def zones(results: dict[str, Any]) -> Rows:
+    """In which zone trials are when they choose their size, one row a size and hypothesis."""
+    names = ("unfavourable", "promising", "favourable")
+    rows = [
+        [hypothesis, f"{size:,}", *(
+            shown(one(results, measure=f"zone: {zone}", size=size, hypothesis=hypothesis)) for zone in names
+        ), shown(one(results, measure="expected size", size=size, hypothesis=hypothesis), percent=False)]
+        for size in results["sizes"] for hypothesis in hypotheses(results)
+    ]  # fmt: skip
+    return ["hypothesis", "people", *names, "expected people"], rows
+
+
+def subgroups(results: dict[str, Any]) -> Rows:
+    """The effect in subgroups of the pool."""
+    head = ["subgroup", "twins", "mean in the arm", "mean in the comparator", "difference", "standard error"]
+    rows = [
+        [f"{row['group']} {row['level']}".strip(), f"{row['twins']:,}", *(f"{mean:.4g}" for mean in row["means"]),
+         f"{row['difference']:.4g}", f"{row['se']:.2g}"]
+        for row in results["subgroups"]
+    ]  # fmt: skip
     return head, rows
 
 
@@ -88,7 +140,7 @@ def stopping(results: dict[str, Any]) -> Rows:
     head = ["hypothesis", "people", "look", "people by then", "ends here", "for success", "for futility"]
     rows = []
     for size in results["sizes"]:
-        for hypothesis in (MODEL, *NULLS):
+        for hypothesis in hypotheses(results):
             for look, cut in enumerate(results["cuts"][str(size)], start=1):
                 of = {"size": size, "hypothesis": hypothesis, "look": look}
                 measures = ("stop", "stop for success", "stop for futility")
@@ -134,6 +186,12 @@ def sentences(results: dict[str, Any]) -> list[str]:
     truth = NOTHING if of["truth"] is None else f"{of['truth']:.4g}"
     told = [f"{of['arm']} against {of['comparator']}, {of['outcome']} at week {of['week']}: true {of['estimand']} "
             f"{truth} in the pool (means {means})"]  # fmt: skip
+    limit = of["limit"]
+    if limit is not None and of["truth"] is not None and abs(limit - of["truth"]) > 1e-9:
+        told.append(
+            f"as people are observed, with visits missed and people lost, the analysis tends to {limit:.4g}: "
+            f"{limit - of['truth']:+.2g} from the true value, however large the trial"
+        )
     needed, power_ = results["needed"], results["design"]["power"]
     if needed is not None:
         told.append(_needed(needed, power_))
@@ -159,9 +217,11 @@ def _needed(needed: dict[str, Any], wanted: float) -> str:
 def _off(results: dict[str, Any]) -> list[str]:
     """Type I errors above their level by more than chance."""
     told, nominal = [], results["bounds"]["level"]
-    for row in figures(results, measure="rejection", analysis=results["decisive"]):
-        if row["hypothesis"] in NULLS and row["value"] > nominal + BIASED * row["mcse"]:
-            told.append(f"{row['size']:,} people, {row['hypothesis']}: type I error {shown(row)}, above {nominal:.2%}")
+    said = "familywise error" if together(results) else "type I error"
+    measure = "familywise error" if together(results) else "rejection"
+    for row in figures(results, measure=measure, analysis=results["decisive"]):
+        if row["hypothesis"] != MODEL and row["value"] > nominal + BIASED * row["mcse"]:
+            told.append(f"{row['size']:,} people, {row['hypothesis']}: {said} {shown(row)}, above {nominal:.2%}")
     return told
 
 

@@ -1,0 +1,29 @@
+"""The hypotheses under which trials are tried out: whose potential outcomes the compared arms have."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from .replicates import HYPOTHESES, World
+from .settings import Design
+
+FEW = 3  # analyses tested together, of which every set is tried as null; of more, each alone and all but each
+OWN, COMPARATOR = (0, 1), (1, 1)
+
+
+def worlds(design: Design, names: Sequence[str]) -> tuple[World, ...]:
+    """Of a design whose analyses are tested together, the hypotheses; empty for one whose one analysis decides.
+
+    Beside the model and the nulls of all, there is the null of each part: these analyses find the comparator's outcomes
+    in both arms, the others what the model says. So the familywise error is seen under every partial null.
+    """
+    together = design.hypotheses
+    if not together:
+        return ()
+    everywhere = [(name, (pair,) * len(names)) for name, pair in HYPOTHESES.items()]
+    if design.select is not None:  # several arms have no outcomes in common but the comparator's
+        everywhere = everywhere[:2]
+    sizes = range(1, len(together)) if len(together) <= FEW else (1, len(together) - 1)
+    parts = [part for size in sizes for part in combinations(together, size)]
+    return tuple(everywhere + [
+        (f"null of {', '.join(part)}", tuple(COMPARATOR if name in part else OWN for name in names)) for part in parts
+    ])  # fmt: skip
