@@ -7,7 +7,6 @@ Each group is a function of what the collection says of method and inputs, and r
 import re
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,28 +31,11 @@ from cutis.trials.statistics.methods import (
     wilcoxon,
 )
 
-HERE = Path(__file__).resolve().parent
-EVIDENCE = HERE.parents[1] / "shared" / "evidence" / "statistics"
-OWN = HERE / "data" / "statistics"
+from .methods_reference_classical import CLASSICAL
+from .reference_data import EVIDENCE, HERE, OWN, codes, ends, frame, numbers
+
 CIBIC = (36, 154, 12, 77)  # responders and size, active against placebo, CDISC pilot CIBIC+ above 4
 AGED = ([20, 8], [40, 12], [25, 4], [49, 10])  # women on placebo and high dose, 65-80 and below 65 years, CDISC pilot
-
-
-def frame(name: str) -> pd.DataFrame:
-    """A data set of the evidence folder; FileNotFoundError where that is not beside the repository."""
-    return pd.read_csv(EVIDENCE / "datasets" / name)
-
-
-def codes(column: pd.Series) -> np.ndarray:
-    return pd.factorize(column, sort=True)[0]
-
-
-def numbers(*columns) -> np.ndarray:
-    return np.column_stack(columns).astype(float)
-
-
-def ends(found, prefix: str) -> dict[str, float]:
-    return {f"{prefix}_lower": float(found.low), f"{prefix}_upper": float(found.high)}
 
 
 def single(inputs: str, x: int, n: int) -> dict[str, float]:
@@ -635,6 +617,7 @@ GROUPS: list[tuple[str, str, str, Callable[[str], dict[str, float]]]] = [
     ("Wilcoxon rank sum", "", "ranks", birth_weight),
     ("Hodges-Lehmann", "", "ranks", chicken),
     ("Wilcoxon signed rank", "", "ranks", pressure),
+    *CLASSICAL,
 ]  # fmt: skip
 TOPICS = ("proportions", "tables", "regression", "survival", "ranks")
 COLUMNS = [
@@ -676,10 +659,9 @@ LACKS = {
     "P0433": "Gray's test: not built",
     "P0473": "regression of restricted means: not built",
     "P0475": "regression of restricted means: not built",
-    "P0145": "SciPy's chi-squared test as it is (4 by 6 table)",
+    **dict.fromkeys(("P0151", "P0152", "P0154"), "kappa: not asked for; not built"),
 }
 ELSEWHERE = {
-    **dict.fromkeys(("McNemar", "Paired proportions"), "paired analyses, in `trials/statistics`"),
     **dict.fromkeys(
         ("MMRM", "MMRM Kenward-Roger", "MMRM covariance structures", "CDISC pilot MMRM", "Reference-based MI"),
         "repeated measures and imputation, in `trials/statistics/mmrm` and `imputation`",
@@ -692,10 +674,7 @@ ELSEWHERE = {
         ),
         "designs, in `trials/designs`",
     ),
-    **dict.fromkeys(
-        ("t test", "ANOVA", "Correlation", "Kruskal-Wallis", "Friedman", "Cochran Q", "CDISC pilot demographics"),
-        "SciPy or statsmodels as they are; no function of ours",
-    ),
+    "Correlation": "SciPy as it is; no function of ours",
     **dict.fromkeys(("AFT", "Tobit", "GEE", "GLMM", "Jonckheere-Terpstra"), "not asked for; not built"),
     "Covariate-adjusted log-rank": "not built",
 }  # fmt: skip

@@ -31,6 +31,14 @@ def positive(name: str, value: float) -> float:
     return float(value)
 
 
+def defined(name: str, values: ArrayLike) -> np.ndarray:
+    """Statistics and the like: any numbers, infinite ones too."""
+    array = np.asarray(values, dtype=float)
+    if np.isnan(array).any():
+        raise ValueError(f"{name}: holds NaN; expected numbers (a statistic that does not exist: 0 says no difference)")
+    return array
+
+
 def whole(name: str, value: int, least: int) -> int:
     """A whole number that is at least `least`."""
     if isinstance(value, bool) or value != int(value) or value < least:

@@ -76,6 +76,10 @@ def equal_bound(level: float, correlation: ArrayLike, df: float = np.inf, weight
     """
     factor = root_of(correlation)
     weight = np.ones(len(factor)) if weights is None else np.asarray(weights, dtype=float)
+    if not 0 < level < 1:
+        raise ValueError(f"level: expected a number between 0 and 1, got {level!r}")
+    if weight.shape != (len(factor),) or not (weight >= 0).all() or not weight.any():
+        raise ValueError(f"weights: expected {len(factor)} numbers from 0, one of them above it, got {weight.tolist()}")
 
     def excess(log_share: float) -> float:
         return float(exceed(quantile(np.minimum(np.exp(log_share) * weight, 1.0), df), correlation, df)) - level

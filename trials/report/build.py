@@ -15,8 +15,25 @@ from .. import recruitment
 from ..enrol import on_each_side
 from ..regimen import DAYS, Course
 from ..schedule import plans
+from ..statistics.analyses import compared
+from ..statistics.offered import METHODS
+from ..statistics.outcomes import named
 from ..study import Study, plain
-from . import curves, flow, forest, harms, paired, participants, schedule, sentences, tables, waterfall, words
+from . import (
+    curves,
+    fairness,
+    flow,
+    forest,
+    harms,
+    paired,
+    participants,
+    schedule,
+    sentences,
+    tables,
+    tipping,
+    waterfall,
+    words,
+)
 from .svg import Drawing, Look, looks, style
 
 if TYPE_CHECKING:
@@ -52,6 +69,7 @@ def build(
     arms = looks(first_doses)
     analyses, methods = tables.analysis_figures(study, disease, results)
     figures = _figures(disease, study, arms, observations, results)
+    figures |= _of_twins(disease, study, arms, population.attributes, twins, observations, events)
     participants_ = _participants(disease, population, manifest, study, arms, twins, observations, events)
     return _template().render(
         css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
@@ -113,6 +131,7 @@ def _figures(
     limits = waterfall.limits(found)
     thresholds = waterfall.THRESHOLDS if waterfall.is_percentage(disease) else ()
     scales = forest.panels(results, list(study.trial.analyses), disease)
+    tips = tipping.maps(results)
     with style():
         return {
             "schedule": schedule.schedule(study, arms, disease.untreated),
@@ -138,9 +157,46 @@ def _figures(
             ],
             "fall_rows": waterfall.fall_rows(found, arms, thresholds),
             "fall_week": week,
+            "tips": [(tipping.figure(i, tip, disease), tipping.rows(tip)) for i, tip in enumerate(tips)],
             "fall_cut": waterfall.beyond(found, limits),
             "thresholds": thresholds,
             "within": _within(study, disease, arms, observations),
+        }
+
+
+def _of_twins(
+    disease: Disease,
+    study: Study,
+    arms: Mapping[str, Look],
+    attributes: Mapping[str, Any],
+    twins: pd.DataFrame,
+    observations: pd.DataFrame,
+    events: pd.DataFrame,
+) -> dict[str, Any]:
+    """Figures that show more than the results do: times to events, and the primary comparisons within groups.
+
+    They are read from the tables as the analyses read them; twins without strata are those of no run, and have none.
+    """
+    if "stratum" not in twins:
+        return {"times": [], "fairness": []}
+    timed = []
+    for plan in study.trial.analyses.values():
+        outcome = named(disease, plan.outcome)
+        if outcome is not None and METHODS[plan.method].reads == "times" and not study.trial.split:
+            table = compared(study, twins, observations, events, outcome, plan)
+            label = words.outcome_label(disease, plan.outcome)
+            lost = plan.options.time_to == "loss"
+            label = f"{label}, loss from week {plan.options.from_week}" if lost else f"{label}, first visit with it"
+            timed.append(curves.kaplan_meier(label, table, [plan.arm, plan.comparator], round(1 - plan.alpha, 12)))
+    # Several analyses may ask the same question.
+    timed = list({(one.label, one.until, *one.shares): one for one in timed}.values())
+    groups = fairness.comparisons(study, disease, attributes, twins, observations, events)
+    with style():
+        return {
+            "times": [
+                (curves.steps(f"times-{i}", one, arms), curves.step_rows(one, arms)) for i, one in enumerate(timed)
+            ],
+            "fairness": [(fairness.figure(i, one, arms), fairness.rows(one)) for i, one in enumerate(groups)],
         }
 
 

@@ -1,7 +1,7 @@
 """Responders over time: one small panel an outcome, one line an arm, Wilson intervals as bands."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,12 +10,84 @@ from .svg import Drawing, Look, drawing, measured, shortened
 from .words import NOTHING, count, estimate, interval, known, percent
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..statistics.methods.estimate import Estimate
     from ..statistics.result import Result
 
 ANALYSES = {"by_visit": "proportion", "mean_by_visit": "mean"}
 _WIDTH, _HEIGHT = 460, 300
 
 Course = dict[str, "list[Result]"]
+
+
+class Times(NamedTuple):
+    """Kaplan-Meier curves of one analysis of times.
+
+    shares: of each arm, the share with the event by each of its times, with limits. at_risk: twins at each.
+    """
+
+    label: str
+    until: float
+    shares: "dict[str, list[tuple[float, Estimate]]]"
+    at_risk: dict[str, list[int]]
+
+
+def kaplan_meier(label: str, table: "pd.DataFrame", arms: Sequence[str], level: float) -> Times:
+    """Shares with the event by every visit, of a table of `statistics.times`; arms without a twin are left out."""
+    from ..statistics.methods import survival
+
+    until, shares, at_risk = float(table.attrs["until"]), {}, {}
+    for arm in arms:
+        mine = table.loc[(table["arm"] == arm).to_numpy() & table["value"].notna().to_numpy()]
+        if mine.empty:
+            continue
+        time, happened = mine["time"].to_numpy(float), mine["value"].to_numpy(float)
+        curve = survival.kaplan_meier(time, happened)
+        moments = sorted({0.0, until, *time[time <= until].tolist()})
+        found = [(moment, survival.survival_at(curve, moment, level=level)) for moment in moments]
+        shares[arm] = [
+            (moment, left._replace(estimate=1 - left.estimate, low=1 - left.high, high=1 - left.low))
+            for moment, left in found
+            if known(left.estimate)
+        ]
+        at_risk[arm] = [int((time >= moment).sum()) for moment, _ in shares[arm]]
+    return Times(label, until, shares, at_risk)
+
+
+def steps(name: str, found: Times, arms: Mapping[str, Look]) -> Drawing:
+    """The share with the event over time, a step at each visit at which some had it, with its limits as a band."""
+    shown = {arm: found.shares[arm] for arm in arms if arm in found.shares}
+    margin = 12 + min(max((measured(shortened(arms[arm].name, 18), 11.5, bold=True) for arm in shown), default=0), 140)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_axes((46 / _WIDTH, 42 / _HEIGHT, (_WIDTH - 50 - margin) / _WIDTH, (_HEIGHT - 82) / _HEIGHT))
+        for arm, points in shown.items():
+            weeks = [week for week, _ in points]
+            low, middle, high = (
+                [100 * getattr(one, side) for _, one in points] for side in ("low", "estimate", "high")
+            )
+            axes.fill_between(weeks, low, high, step="post", color=arms[arm].colour, alpha=0.16, linewidth=0)
+            axes.step(weeks, middle, where="post", color=arms[arm].colour, linewidth=1.8)
+        axes.set(xlim=(0, found.until * 1.02), ylim=(0, 100), yticks=range(0, 101, 25))
+        axes.set_yticklabels(["0", "25", "50", "75", "100 %"])
+        axes.grid(axis="y")
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("Week", fontsize=11.5)
+        figure.text(10 / _WIDTH, 1 - 18 / _HEIGHT, found.label, weight="bold", fontsize=13, va="center")
+        _ends(axes, [(100 * points[-1][1].estimate, arm) for arm, points in shown.items()], arms)
+
+    last = "; ".join(f"{arms[arm].name} {percent(points[-1][1].estimate)}" for arm, points in shown.items())
+    return drawing(name, f"{found.label}: Kaplan-Meier", f"By week {found.until:g}: {last}.", (_WIDTH, _HEIGHT), draw)
+
+
+def step_rows(found: Times, arms: Mapping[str, Look]) -> list[list[str]]:
+    """Behind the picture: arm, week, twins without the event and still seen before it, share with it, interval."""
+    return [
+        [arms[arm].name, f"{week:g}", count(left), percent(one.estimate), interval(one.low, one.high, "proportion")]
+        for arm in arms
+        for (week, one), left in zip(found.shares.get(arm, []), found.at_risk.get(arm, []), strict=True)
+    ]
 
 
 def by_outcome(results: "Sequence[Result]", outcomes: Sequence[str]) -> dict[str, Course]:
@@ -72,10 +144,14 @@ def _number(row: "Result") -> str:
 
 
 def _names(axes: Axes, shown: Course, arms: Mapping[str, Look], factor: float) -> None:
+    _ends(axes, [(factor * rows[-1].estimate, arm) for arm, rows in shown.items()], arms)
+
+
+def _ends(axes: Axes, lines: Sequence[tuple[float, str]], arms: Mapping[str, Look]) -> None:
     """Each arm's name at the end of its line, moved apart where lines end close together."""
     bottom, top = axes.get_ylim()
     gap = 0.075 * (top - bottom)  # a line of text at this height
-    ends = sorted((factor * rows[-1].estimate, arm) for arm, rows in shown.items())
+    ends = sorted(lines)
     places: list[float] = []
     for end, _ in ends:
         places.append(max(end, places[-1] + gap) if places else max(end, bottom + gap / 4))

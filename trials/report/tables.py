@@ -9,6 +9,7 @@ from ...core.parameters import STATUSES, Parameter, Source, Table
 from ..enrol import on_each_side
 from ..statistics import estimands
 from ..statistics import outcomes as asked
+from ..statistics.pooled import GRID
 from ..study import Analysis, Study
 from .words import (
     DIFFERENCES,
@@ -209,6 +210,8 @@ def _method(row: "Result") -> str:
         options = json.loads(row.options or "{}")
     except ValueError:
         options = row.options
+    if isinstance(options, dict):
+        options.pop(GRID, None)  # a map, which has a figure of its own
     head = f"{sentence(METHODS.get(row.method, spaced(row.method)))} ({row.engine} {row.engine_version})"
     return f"{head}: {_spoken(options)}" if options else head
 

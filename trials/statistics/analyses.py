@@ -64,6 +64,18 @@ def analyse(
     return sorted(rows, key=_order)
 
 
+def compared(
+    study: Study,
+    twins: pd.DataFrame,
+    observations: pd.DataFrame,
+    events: pd.DataFrame,
+    outcome: Outcome,
+    plan: Analysis,
+) -> pd.DataFrame:
+    """The table that an analysis of a study reads, of its two arms: for figures that show more than its result."""
+    return _compared(_arms(study, twins, observations, events), outcome, plan)
+
+
 def _truths(study: Study, disease: Disease, twins: pd.DataFrame, rows: list[Result]) -> list[Result]:
     """Beside each comparison whose study asks for it, its true value in these twins, in both arms."""
     wanted = [name for name, plan in study.trial.analyses.items() if plan.estimand and plan.estimand.true_value]

@@ -63,7 +63,7 @@ def align(twins: pd.DataFrame, observations: pd.DataFrame, events: pd.DataFrame)
         rows[int(visit)] = row
     seen = observations["seen"].to_numpy(bool)
     endpoints = {
-        str(name): np.where(seen, column.to_numpy(dtype=float, na_value=np.nan), np.nan)
+        str(name): _observed(column, seen)
         for name, column in observations.items()
         if name not in FRAME and pd.api.types.is_numeric_dtype(column)
     }
@@ -164,6 +164,13 @@ def analysis_table(
 
 def _derive(outcome: Outcome, now: Mapping[str, np.ndarray], baseline: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.asarray(outcome.derive(now, baseline), float)
+
+
+def _observed(column: pd.Series, seen: np.ndarray) -> np.ndarray:
+    """An endpoint, NaN where not seen; the table's own numbers where that is so already, as in any run of ours."""
+    of_doubles = column.dtype == np.dtype(float)
+    values = column.to_numpy() if of_doubles else column.to_numpy(dtype=float, na_value=np.nan)
+    return values if np.isnan(values[~seen]).all() else np.where(seen, values, np.nan)
 
 
 def _first_event(index: pd.Index, events: pd.DataFrame) -> np.ndarray:

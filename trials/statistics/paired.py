@@ -97,11 +97,21 @@ def mcnemar(table: pd.DataFrame, contrast: Contrast) -> list[Finding]:
     ]  # fmt: skip
 
 
-def tango(both: int, first: int, second: int, neither: int, level: float = 0.95) -> Difference:
+def tango(
+    both: int,
+    first: int,
+    second: int,
+    neither: int,
+    level: float = 0.95,
+    unbiased: bool = False,
+    skewness: bool = False,
+) -> Difference:
     """Difference of two paired shares: Tango's score interval and McNemar's test; NaN without pairs.
 
     Args:
       both, first, second, neither: pairs in which both respond, only the first, only the second, none.
+      unbiased: variance times n/(n - 1), in the interval. skewness: allow for that of the score there, as
+        `methods.score.binomial` does for two groups.
     """
     from scipy.optimize import brentq
     from scipy.stats import norm
@@ -115,11 +125,15 @@ def tango(both: int, first: int, second: int, neither: int, level: float = 0.95)
     z, estimate = float(norm.isf((1 - level) / 2)), (first - second) / n
 
     def limit(sign: float, start: float, end: float) -> float:
-        found: Any = brentq(lambda d: _score(d, first, second, n) - sign * z, start, end, xtol=1e-12)
+        found: Any = brentq(
+            lambda d: _score(d, first, second, n, unbiased, skewness) - sign * z, start, end, xtol=1e-12
+        )
         return float(found)
 
-    low = -1.0 if first - second == -n else limit(1, -1 + EDGE, estimate)
-    high = 1.0 if first - second == n else limit(-1, estimate, 1 - EDGE)
+    # With skewness the score is not zero at the estimate itself.
+    inner = (1 - EDGE, -1 + EDGE) if skewness else (estimate, estimate)
+    low = -1.0 if first - second == -n else limit(1, -1 + EDGE, inner[0])
+    high = 1.0 if first - second == n else limit(-1, inner[1], 1 - EDGE)
     p = 2 * float(norm.sf(abs(_score(0.0, first, second, n)))) if first + second else 1.0
     return Difference(estimate, low, high, p)
 
@@ -131,17 +145,23 @@ def exact_p(first: int, second: int) -> float:
     return float(binomtest(first, first + second).pvalue) if first + second else 1.0
 
 
-def _score(difference: float, first: int, second: int, n: int) -> float:
+def _score(difference: float, first: int, second: int, n: int, unbiased: bool = False, skewness: bool = False) -> float:
     """How many standard errors lie between the observed and this difference, the shares fitted to the latter."""
     a = 2 * n
     b = -first - second + (2 * n - first + second) * difference
     c = -second * difference * (1 - difference)
     fitted = (math.sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)  # share of pairs in which the second alone responds
-    variance = n * (2 * fitted + difference * (1 - difference))
+    variance = n * (2 * fitted + difference * (1 - difference)) * (n / max(n - 1, 1) if unbiased else 1.0)
     off = first - second - n * difference
     if variance <= 0:
         return 0.0 if off == 0 else math.copysign(math.inf, off)
-    return off / math.sqrt(variance)
+    z = off / math.sqrt(variance)
+    if not skewness:
+        return z
+    other, alike = fitted + difference, 1 - 2 * fitted - difference
+    third = n * (other * (1 - difference) ** 3 - fitted * (1 + difference) ** 3 - alike * difference**3)
+    bend = third / (6 * variance**1.5)
+    return 2 * (bend + z) / (1 + math.sqrt(max(1 + 4 * bend * (bend + z), 0.0)))
 
 
 def _pairs(table: pd.DataFrame, contrast: Contrast, covariates: tuple[str, ...] = ()) -> Pairs:

@@ -87,19 +87,36 @@ def _tipped(filled: Filled, contrast: Contrast, settings: dict[str, Any], whole:
     from .imputation.pool import pool
 
     shifts, data = contrast.options.tipping or (), design.read(filled.table.assign(value=0.0), contrast)[0]
-    moved = [shifted(filled.imputed, filled.data, np.array([0.0, shift]))[:, :, -1] for shift in shifts]
+    # The arm's shifts as asked for, first with the comparator as imputed; then both shifted, for the map of the report.
+    others = tuple(dict.fromkeys((0.0, *shifts)))
+    pairs = [(other, shift) for other in others for shift in shifts]
+    moved = [shifted(filled.imputed, filled.data, np.array(pair))[:, :, -1] for pair in pairs]
     estimates, ses, df = _ancova(np.concatenate(moved), filled.table, data, contrast)[0]
-    parts = zip(np.split(estimates, len(shifts)), np.split(ses, len(shifts)), strict=True)
+    parts = zip(np.split(estimates, len(pairs)), np.split(ses, len(pairs)), strict=True)
     found = [pool(mean, se**2, df, contrast.level) for mean, se in parts]
-    at = [one.p for one in found]
-    gone = lost(np.array([one.estimate for one in found]), np.array(at), whole.estimate, 1 - contrast.level)
+    p = np.array([one.p for one in found]).reshape(len(others), len(shifts))
+    means = np.array([one.estimate for one in found]).reshape(p.shape)
+    lost_at = lost(means, p, whole.estimate, 1 - contrast.level)
+    at, gone = p[0].tolist(), lost_at[0]
     tip = float(shifts[int(gone.argmax())]) if gone.any() else math.nan
     told = ", ".join(f"{shift:g}: p {p:.3g}" for shift, p in zip(shifts, at, strict=True))
     note = joined(f"shift and p: {told}", "" if gone.any() else "at no shift tried is the difference lost")
     n = int((filled.table["arm"] == contrast.arm).to_numpy().sum())
-    about = settings | {"tipping": "shift of the imputed values of the arm, those of the comparator as imputed"}
+    about = settings | {
+        "tipping": "shift of the imputed values of the arm, those of the comparator as imputed",
+        GRID: {"arm": list(shifts), "comparator": list(others), "difference": _told(means), "p": _told(p),
+               "lost": lost_at.tolist()},
+    }  # fmt: skip
     return [Finding(contrast.arm, "", "ancova", about, "tipping point", tip, math.nan, math.nan, n, engine="cutis",
                     note=note)]  # fmt: skip
+
+
+GRID = "shifts"  # the option that holds what each pair of shifts gives, rows the comparator's
+
+
+def _told(numbers: np.ndarray) -> list[list[float | None]]:
+    """To five digits, which a map can show; None where there is no number."""
+    return [[float(f"{number:.5g}") if math.isfinite(number) else None for number in row] for row in numbers]
 
 
 Each = list[tuple[np.ndarray, np.ndarray, float]]  # of the comparison and of each arm: estimates, SEs, complete df

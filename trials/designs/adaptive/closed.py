@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm
 
+from ..checks import defined
 from ..multiplicity.dunnett import dunnett_p, some_above
 from ..sequential.bounds import Bounds
 
@@ -28,13 +29,13 @@ class Rejected(NamedTuple):
 
 def simes(z: np.ndarray, members: tuple[int, ...]) -> np.ndarray:
     """Simes' p-value of an intersection; z has shape (replicates, members)."""
-    ordered = np.sort(norm.sf(z), axis=1)
+    ordered = np.sort(norm.sf(defined("z", z)), axis=1)
     return (ordered * len(members) / np.arange(1, len(members) + 1)).min(axis=1)
 
 
 def bonferroni(z: np.ndarray, members: tuple[int, ...]) -> np.ndarray:
     """Bonferroni's p-value of an intersection."""
-    return np.minimum(1.0, len(members) * norm.sf(z.max(axis=1)))
+    return np.minimum(1.0, len(members) * norm.sf(defined("z", z).max(axis=1)))
 
 
 def dunnett(sizes: tuple[float, ...], control: float) -> IntersectionTest:
@@ -104,7 +105,7 @@ def closed_combination(
 
 def keep_best(z: np.ndarray, count: int = 1) -> np.ndarray:
     """The `count` hypotheses with the highest statistics, shape of z; ties go to the first."""
-    values = np.asarray(z, dtype=float)
+    values = defined("z", z)
     if not 1 <= count <= values.shape[1]:
         raise ValueError(f"count: expected 1 to {values.shape[1]}, got {count}")
     rank = np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1)
@@ -113,7 +114,7 @@ def keep_best(z: np.ndarray, count: int = 1) -> np.ndarray:
 
 def keep_near(z: np.ndarray, margin: float) -> np.ndarray:
     """Those whose statistic is within a margin of the highest (0: the best alone; infinite: all)."""
-    values = np.asarray(z, dtype=float)
+    values = defined("z", z)
     if not margin >= 0:
         raise ValueError(f"margin: expected 0 or more, got {margin!r}")
     return values >= values.max(axis=1, keepdims=True) - margin
@@ -125,7 +126,7 @@ def enrich(z: np.ndarray, all_from: float, subgroup_from: float) -> np.ndarray:
     Args:
       z: first-stage statistics, shape (replicates, 2). all_from, subgroup_from: statistics from which they promise.
     """
-    values = np.asarray(z, dtype=float)
+    values = defined("z", z)
     if values.ndim != 2 or values.shape[1] != 2:
         raise ValueError(f"z: expected shape (replicates, 2), got {values.shape}")
     everyone = values[:, 0] >= all_from

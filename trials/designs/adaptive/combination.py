@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm, t
 
-from ..checks import probabilities, probability
+from ..checks import defined, probabilities, probability, rising
 from ..root import root
 from ..sequential.bounds import Bounds
 
@@ -54,6 +54,7 @@ def inverse_normal(p: ArrayLike, weights: ArrayLike) -> np.ndarray:
 
 def stage_weights(information: ArrayLike) -> np.ndarray:
     """Weights of stages from the planned information of the looks (cumulative)."""
+    rising(information)
     return np.sqrt(np.diff(np.asarray(information, dtype=float), prepend=0.0))
 
 
@@ -93,8 +94,11 @@ def fisher_success(p: ArrayLike, bounds: Fisher) -> np.ndarray:
 
 def stage_p(estimates: ArrayLike, errors: ArrayLike, df: ArrayLike, null: float = 0.0) -> np.ndarray:
     """One-sided p-values of stages, of effects above `null`: t tests, or normal ones where df is infinite."""
-    scaled = (np.asarray(estimates, dtype=float) - null) / np.asarray(errors, dtype=float)
-    freedom = np.broadcast_to(np.asarray(df, dtype=float), scaled.shape)
+    error, freedom = np.asarray(errors, dtype=float), np.asarray(df, dtype=float)
+    if not ((error > 0).all() and (freedom > 0).all()):
+        raise ValueError(f"errors, df: expected numbers above 0, got {error.tolist()} and {freedom.tolist()}")
+    scaled = (defined("estimates", estimates) - null) / error
+    freedom = np.broadcast_to(freedom, scaled.shape)
     return np.where(np.isinf(freedom), norm.sf(scaled), t.sf(scaled, np.where(np.isinf(freedom), 1.0, freedom)))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from ..checks import positive, probability
+from ..checks import defined, positive, probabilities, probability
 from ..samplesize.proportions import constrained
 from ..sequential.bounds import Bounds
 from ..sequential.conditional import conditional_power
@@ -47,7 +47,10 @@ def blinded_size(planned: float, sd_planned: float, sd_seen: ArrayLike, least: f
     positive("planned", planned)
     positive("sd_planned", sd_planned)
     _limits(least, most)
-    return np.clip(planned * (np.asarray(sd_seen, dtype=float) / sd_planned) ** 2, least, most)
+    seen = np.asarray(sd_seen, dtype=float)
+    if not ((seen > 0) & np.isfinite(seen)).all():
+        raise ValueError("sd_seen: expected numbers above 0; outcomes that do not vary tell no size")
+    return np.clip(planned * (seen / sd_planned) ** 2, least, most)
 
 
 def blinded_rate_size(
@@ -61,7 +64,9 @@ def blinded_rate_size(
     _limits(least, most)
     probability("alpha", alpha)
     probability("power", power)
-    overall, treated = np.asarray(rate, dtype=float), positive("ratio", ratio) / (1 + ratio)
+    if not 0 < abs(difference) < 1:
+        raise ValueError(f"difference: expected one between 0 and 1, or its negative, got {difference!r}")
+    overall, treated = probabilities("rate", rate), positive("ratio", ratio) / (1 + ratio)
     edge = 1e-3  # arms are kept away from 0 and 1, where the variance would vanish
     control = np.clip(overall - treated * difference, edge, 1 - edge)
     treatment = np.clip(control + difference, edge, 1 - edge)
@@ -90,7 +95,7 @@ def promising_zone(
         raise ValueError(f"most: expected the planned second stage ({second:g}) or more, got {most:g}")
     if not 0 < low < target < 1:
         raise ValueError(f"low, target: expected rising numbers between 0 and 1, got {low:g}, {target:g}")
-    statistic = np.asarray(z, dtype=float)
+    statistic = defined("z", z)
     # The planned sizes may stand in another ratio than the planned information, which gives the weights.
     weight = np.sqrt(bounds.information[0]), np.sqrt(1 - bounds.information[0])
     hurdle = (bounds.efficacy[1] - weight[0] * statistic) / weight[1]
@@ -108,7 +113,7 @@ def combined_statistic(bounds: Bounds, z: ArrayLike, z_second: ArrayLike) -> np.
     if bounds.looks != 2:
         raise ValueError(f"bounds: expected two looks, got {bounds.looks}")
     time = bounds.information[0]
-    return np.sqrt(time) * np.asarray(z, dtype=float) + np.sqrt(1 - time) * np.asarray(z_second, dtype=float)
+    return np.sqrt(time) * defined("z", z) + np.sqrt(1 - time) * defined("z_second", z_second)
 
 
 def power_under_trend(bounds: Bounds, z: ArrayLike) -> np.ndarray:

@@ -24,10 +24,8 @@ def shares(responders: ArrayLike, people: ArrayLike, rule: str, power: float = 0
       power: of thompson: 0 is even, 1 the probability itself.
       least: no arm gets less than this share.
     """
-    yes, n = np.asarray(responders, dtype=float), np.asarray(people, dtype=float)
+    yes, n = _counted(responders, people)
     one_of("rule", rule, RULES)
-    if yes.shape != n.shape or yes.ndim == 0 or not ((yes >= 0) & (yes <= n)).all():
-        raise ValueError(f"responders, people: expected shapes (..., arms) and 0 to people, got {yes.shape}, {n.shape}")
     arms = yes.shape[-1]
     if not 0 <= least <= 1 / arms:
         raise ValueError(f"least: expected 0 to {1 / arms:g} with {arms} arms, got {least!r}")
@@ -46,7 +44,7 @@ def shares(responders: ArrayLike, people: ArrayLike, rule: str, power: float = 0
 
 def best_probability(responders: ArrayLike, people: ArrayLike) -> np.ndarray:
     """Posterior probability that each arm has the highest rate (uniform priors), shape (..., arms)."""
-    yes, n = np.asarray(responders, dtype=float), np.asarray(people, dtype=float)
+    yes, n = _counted(responders, people)
     rate = (1 + NODES) / 2
     a, b = yes[..., None] + 1, n[..., None] - yes[..., None] + 1
     density, below = beta.pdf(rate, a, b), beta.cdf(rate, a, b)
@@ -58,3 +56,10 @@ def best_probability(responders: ArrayLike, people: ArrayLike) -> np.ndarray:
         axis=-1,
     )
     return chance / chance.sum(axis=-1, keepdims=True)
+
+
+def _counted(responders: ArrayLike, people: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    yes, n = np.asarray(responders, dtype=float), np.asarray(people, dtype=float)
+    if yes.shape != n.shape or yes.ndim == 0 or not ((yes >= 0) & (yes <= n)).all():
+        raise ValueError(f"responders, people: expected shapes (..., arms) and 0 to people, got {yes.shape}, {n.shape}")
+    return yes, n

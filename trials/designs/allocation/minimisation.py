@@ -41,6 +41,8 @@ def minimise(
         raise ValueError(f"chance: expected {1 / arms:g} (pure chance) to 1, got {chance!r}")
     if factors.ndim != 2 or (weights and len(weights) != factors.shape[1]):
         raise ValueError(f"weights: expected one for each of the factors of shape {factors.shape}, got {list(weights)}")
+    if any(not weight >= 0 for weight in weights) or (weights and not any(weights)):
+        raise ValueError(f"weights: expected numbers from 0, one of them above it, got {list(weights)}")
     if measure not in MEASURES:
         raise ValueError(f"measure: expected one of {', '.join(MEASURES)}, got {measure!r}")
     if not isinstance(factors, Tracer) and factors.size:

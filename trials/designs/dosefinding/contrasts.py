@@ -96,6 +96,8 @@ def power(contrasts: Contrasts, means: ArrayLike, covariance: ArrayLike, alpha: 
     """Chance of a signal when these are the true means and the covariance is known."""
     true = np.asarray(means, dtype=float)
     variance = _variance(contrasts.coefficients, np.asarray(covariance, dtype=float), true)
+    if not (np.isfinite(true).all() and (variance > 0).all()):
+        raise ValueError("means, covariance: expected finite means, and variances above 0")
     drift = contrasts.coefficients @ true / np.sqrt(variance)
     return float(exceed(critical_value(contrasts, alpha) - drift, contrasts.correlation))
 

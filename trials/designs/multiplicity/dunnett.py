@@ -25,6 +25,34 @@ def correlations(sizes: ArrayLike, control: float) -> np.ndarray:
     return matrix
 
 
+def overlapping(sizes: ArrayLike, controls: ArrayLike, shared: ArrayLike) -> np.ndarray:
+    """Correlations of comparisons that share only some of their controls, as in a platform trial.
+
+    Each arm is compared with those who were given the control while it was open; two comparisons correlate by the
+    people who are in both controls. Not of product form: for `multivariate.equal_bound` and parametric closed tests.
+
+    Args:
+      sizes: people in each arm, shape (arms,). controls: in the control of each, shape (arms,).
+      shared: people in the controls of both of two arms, shape (arms, arms); the diagonal is not looked at.
+
+    Raises:
+      ValueError: an arm or a control without people, or more shared than one of the two controls has.
+    """
+    n, c, both = (np.asarray(value, dtype=float) for value in (sizes, controls, shared))
+    if n.ndim != 1 or c.shape != n.shape or both.shape != (n.size, n.size):
+        raise ValueError(f"shared: expected shape {(n.size, n.size)} for as many arms and controls, got {both.shape}")
+    if not ((n > 0).all() and (c > 0).all()):
+        raise ValueError(f"sizes, controls: expected numbers above 0, got {n.tolist()} and {c.tolist()}")
+    least = np.minimum.outer(c, c)
+    apart = ~np.eye(n.size, dtype=bool)
+    if not np.allclose(both, both.T) or ((both < 0) | (both > least))[apart].any():
+        raise ValueError(f"shared: expected a symmetric matrix from 0 to the smaller control, got {both.tolist()}")
+    variance = 1 / n + 1 / c
+    matrix = both / np.outer(c, c) / np.sqrt(np.outer(variance, variance))
+    np.fill_diagonal(matrix, 1.0)
+    return matrix
+
+
 def dunnett_p(statistic: ArrayLike, sizes: ArrayLike, control: float, df: float = np.inf) -> np.ndarray:
     """One-sided p-values of the single-step test: the chance that some comparison is as large, shape of the statistics.
 

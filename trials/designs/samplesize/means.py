@@ -27,13 +27,14 @@ def two_group_power(
       effect: true difference; of a non-inferiority trial, its distance from the margin.
       far_tail: a two-sided test also succeeds in the wrong direction, as SAS counts and R's power.t.test does not.
     """
-    scale = sd * np.sqrt((1 + 1 / ratio) / n)
+    positive("n", n)
+    scale = positive("sd", sd) * np.sqrt((1 + 1 / positive("ratio", ratio)) / n)
     return _t_power(effect / scale, n * (1 + ratio) - 2, alpha, sided, far_tail)
 
 
 def one_group_power(n: float, effect: float, sd: float, alpha: float, sided: int = 2, far_tail: bool = True) -> float:
     """Power of the t test of one mean, or of the mean difference of n pairs with standard deviation sd."""
-    return _t_power(effect / sd * np.sqrt(n), n - 1, alpha, sided, far_tail)
+    return _t_power(effect / positive("sd", sd) * np.sqrt(positive("n", n)), n - 1, alpha, sided, far_tail)
 
 
 def two_groups(
@@ -144,11 +145,16 @@ def bioequivalence(
 
 def power_curve(power: Callable[[float], float], values: ArrayLike) -> np.ndarray:
     """Power over a grid of sizes or effects, shape (values,)."""
-    return np.array([power(float(value)) for value in np.atleast_1d(np.asarray(values, dtype=float))])
+    grid = np.atleast_1d(np.asarray(values, dtype=float))
+    if not grid.size:
+        raise ValueError("values: expected one size or effect at least, got none")
+    return np.array([power(float(value)) for value in grid])
 
 
 def _t_power(noncentrality: float, df: float, alpha: float, sided: int, far_tail: bool) -> float:
     probability("alpha", alpha)
+    if not df > 0:
+        raise ValueError(f"n: too few people for a t test; expected degrees of freedom above 0, got {df:g}")
     critical = t.isf(alpha / sides(sided), df)
     power = float(nct.sf(critical, df, noncentrality))
     if sided == 2 and far_tail:

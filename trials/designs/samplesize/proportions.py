@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from ..checks import one_of, positive, powered, probability, sides
+from ..checks import one_of, positive, powered, probabilities, probability, sides
 from ..root import root
 
 
@@ -26,7 +26,7 @@ def constrained(treatment: ArrayLike, control: ArrayLike, difference: float, rat
     Args:
       treatment, control: proportions seen. ratio: people on treatment for each one on control.
     """
-    p1, p2 = np.asarray(treatment, dtype=float), np.asarray(control, dtype=float)
+    p1, p2 = probabilities("treatment", treatment), probabilities("control", control)
     # The likelihood's slope is a cubic in the treatment's proportion; its right root by Cardano.
     theta = 1 / ratio
     a = 1 + theta
@@ -139,6 +139,8 @@ def trend(
     if not ((p > 0) & (p < 1)).all() or not (weight > 0).all():
         raise ValueError(f"responses: expected numbers between 0 and 1 and shares above 0, got {p.tolist()}")
     powered(alpha / sides(sided), power)
+    if shares is not None and not np.isclose(weight.sum(), 1, rtol=0, atol=1e-6):
+        raise ValueError(f"shares: sum to {weight.sum():g}; expected 1")
     weight = weight / weight.sum()
     centred, mean = x - weight @ x, weight @ p
     slope = weight @ (centred * p)

@@ -56,6 +56,9 @@ class Events(NamedTuple):
 def event_probability(course: Course, hazard: float, time: ArrayLike) -> np.ndarray:
     """Share of all planned people who have had an event by a time since the first came in."""
     at = np.asarray(time, dtype=float)
+    positive("hazard", hazard)
+    if not (at >= 0).all():
+        raise ValueError(f"time: expected 0 or more, got {at.min():g}")
     total = hazard + course.dropout
     entered = np.minimum(at, course.accrual)
     # The mean of 1 - exp(-total u) over the times u since entry of those who have entered.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from ..checks import probability, rising, sides
+from ..checks import defined, probability, rising, sides
 from ..root import root
 from .grid import Going, above, advance, below, fineness
 from .spending import Spending
@@ -68,6 +68,7 @@ def crossing(bounds: Bounds, drift: float, use_futility: bool = True) -> Crossin
       drift: mean of the statistic at full information (0 under the null hypothesis).
       use_futility: trials stop for futility; without, the bound is disregarded, as a non-binding one may be.
     """
+    defined("drift", drift)
     low, high, times = bounds.lower(use_futility), bounds.efficacy, bounds.information
     r, going = fineness(times), None
     upper, lower = np.zeros(bounds.looks), np.zeros(bounds.looks)

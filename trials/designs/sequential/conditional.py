@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
+from ..checks import defined
 from .bounds import Bounds, crossing
 
 
@@ -22,9 +23,9 @@ def conditional_power(
       drift: mean of the statistic at full information; the estimate at the look ($z / \\sqrt t$) if not given.
       use_futility: later futility bounds stop the trial.
     """
-    statistic = np.asarray(z, dtype=float)
+    statistic = defined("z", z)
     now = _time(bounds, look)
-    trend = statistic / np.sqrt(now) if drift is None else np.broadcast_to(np.asarray(drift, float), statistic.shape)
+    trend = statistic / np.sqrt(now) if drift is None else np.broadcast_to(defined("drift", drift), statistic.shape)
     if look == bounds.looks - 1:
         return _last(bounds, statistic, trend)
     power = np.empty(statistic.shape)
@@ -47,7 +48,7 @@ def predictive_power(
     Args:
       mean, sd: normal prior of the drift; nothing is known beforehand if sd is infinite.
     """
-    statistic = np.asarray(z, dtype=float)
+    statistic = defined("z", z)
     now = _time(bounds, look)
     if not sd > 0:
         raise ValueError(f"sd: expected a number above 0, got {sd!r}")

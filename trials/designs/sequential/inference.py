@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from ..checks import probability
+from ..checks import defined, probability
 from ..root import root
 from .bounds import Bounds
 from .grid import above, advance, below, fineness
@@ -43,7 +43,7 @@ def stagewise_p(bounds: Bounds, look: int, z: ArrayLike, drift: float = 0.0) -> 
       look: number of the look (from 1). z: shape (replicates,) or a number.
     """
     _look(bounds, look)
-    statistic = np.asarray(z, dtype=float)
+    statistic = defined("z", z)
     low, high, times = bounds.lower(bounds.binding), bounds.efficacy, bounds.information
     r, going, better, worse = fineness(times), None, 0.0, 0.0
     for k in range(look - 1):
@@ -78,6 +78,7 @@ def adjusted(bounds: Bounds, look: int, z: float, level: float = 0.95) -> Adjust
 
 def repeated_interval(bounds: Bounds, look: int, z: float) -> tuple[float, float]:
     """Limits of the drift that hold whichever look is the last, at the level of the bounds (one-sided: 1 - 2 alpha)."""
+    defined("z", z)
     time, bound = bounds.information[_look(bounds, look) - 1], bounds.efficacy[look - 1]
     return float((z - bound) / np.sqrt(time)), float((z + bound) / np.sqrt(time))
 
@@ -102,7 +103,7 @@ def repeated_p(design: Callable[[float], Bounds], look: int, z: float) -> float:
 
 def naive_p(z: ArrayLike) -> np.ndarray:
     """One-sided p-value that disregards earlier looks, to set beside the adjusted one."""
-    return norm.sf(np.asarray(z, dtype=float))
+    return norm.sf(defined("z", z))
 
 
 def _look(bounds: Bounds, look: int) -> int:

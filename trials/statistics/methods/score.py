@@ -71,7 +71,8 @@ def binomial(
     """Score interval and test for two proportions, common to the strata.
 
     Args:
-      null: the effect that is tested; no effect if None. `se` is that of the score at it, and the statistic is signed.
+      null: the effect that is tested; no effect if None. `se` is that of the score at it (NaN where the statistic is 0
+        or the estimate infinite), and the statistic is signed.
       unbiased: variance times n/(n - 1), Miettinen and Nurminen; without it Mee's interval, Farrington and Manning's
         test.
       skewness: allow for that of the score [Gart and Nam 1990, Biometrics 46:637; Laud 2017, Pharm Stat 16:334].

@@ -1,7 +1,9 @@
 """A risk difference common to strata, in the two further forms of PROC FREQ; Mantel-Haenszel's is in `cmh`."""
 
+from functools import partial
 from typing import Literal
 
+import jax
 import numpy as np
 
 from .cmh import mantel_haenszel
@@ -19,10 +21,7 @@ def summary_score(x1, n1, x0, n0, level: float = 0.95) -> Estimate:
     if counts is None:
         return nothing(Flag.EMPTY_ARM)
     z = normal_quantile(level)
-    found = [binomial(Pair(*(value[h : h + 1] for value in counts)), level=level) for h in range(len(counts.x1))]
-    low, high = (
-        np.array([float(value) for value in side]) for side in zip(*((f.low, f.high) for f in found), strict=True)
-    )
+    low, high = (np.asarray(side) for side in _limits_of_each(counts, level))
     middle, width = (low + high) / 2, (high - low) / (2 * z)
     weight = 1 / width**2
     return plain(wald(float(weight @ middle / weight.sum()), float(1 / np.sqrt(weight.sum())), level))
@@ -54,10 +53,20 @@ def newcombe(
     away = share1 - share0
     low = away - z * np.sqrt(inverse1 * low1 * (1 - low1) + inverse0 * high0 * (1 - high0))
     high = away + z * np.sqrt(inverse1 * high1 * (1 - high1) + inverse0 * low0 * (1 - low0))
-    test = mantel_haenszel(np.stack([np.stack([b - two, two], 1), np.stack([a - one, one], 1)], 1))
+    test = _TEST(np.stack([np.stack([b - two, two], 1), np.stack([a - one, one], 1)], 1))
     se = float(np.sqrt(weight**2 @ (p1 * (1 - p1) / a + p0 * (1 - p0) / b)))
     p, statistic = float(test.p), float(test.statistic)
     return Estimate(away, se, max(-1.0, low), min(1.0, high), statistic, np.inf, p, Flag(int(test.flag)))
+
+
+@partial(jax.jit, static_argnums=1)
+def _limits_of_each(counts: Pair, level: float) -> tuple[jax.Array, jax.Array]:
+    """Limits of each stratum by itself."""
+    found = jax.vmap(lambda one: binomial(Pair(*(value[None] for value in one)), level=level))(counts)
+    return found.low, found.high
+
+
+_TEST = jax.jit(mantel_haenszel)
 
 
 def _stratified_wilson(x: np.ndarray, n: np.ndarray, weight: np.ndarray, z: float) -> tuple[float, float, float]:

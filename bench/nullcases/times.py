@@ -1,0 +1,128 @@
+"""Times to events, and events that come back."""
+
+import numpy as np
+
+from cutis.trials.statistics.methods import logrank, recurrent, survival
+from cutis.trials.statistics.methods.cox import coefficient, cox
+from cutis.trials.statistics.methods.estimate import plain, wald
+
+from .common import Case, arms, each, many
+
+ALPHA, ARM = 0.05, 100
+
+
+def _times(rng, replicates, n=ARM, strata=1, visits=False):
+    """Times with a hazard of its own in each stratum, a third censored; rounded up to visits if told."""
+    arm = arms(replicates, n, n)
+    stratum = rng.integers(0, strata, arm.shape)
+    happens, leaves = rng.exponential(1 / (1 + stratum)), rng.uniform(0.3, 2.0, arm.shape)
+    time = np.minimum(happens, leaves)
+    time = np.ceil(time * 6) / 6 if visits else time
+    return time, (happens <= leaves).astype(float), arm, stratum
+
+
+def log_rank(weighting=(0.0, 0.0), strata=1, visits=False):
+    def rejects(rng, replicates):
+        found = _times(rng, replicates, strata=strata, visits=visits)
+        return many(lambda t, e, a, s: logrank.logrank(t, e, a, s, strata, weighting=weighting), *found) < ALPHA
+
+    return rejects
+
+
+def combo(rng, replicates):
+    return many(lambda t, e, a, s: logrank.max_combo(t, e, a), *_times(rng, replicates)) < ALPHA
+
+
+def proportional(strata=1, ties="efron", robust=False, visits=False):
+    def rejects(rng, replicates):
+        def p(time, event, arm, stratum):
+            return coefficient(cox(time, event, arm, stratum=stratum, ties=ties), robust=robust).p
+
+        return each(p, *_times(rng, replicates, 50, strata, visits)) < ALPHA
+
+    return rejects
+
+
+def restricted(rng, replicates):
+    def p(time, event, arm, _):
+        return survival.restricted_mean_difference(time, event, arm, 1.0, unbiased=True).p
+
+    return each(p, *_times(rng, replicates)) < ALPHA
+
+
+def at_a_time(rng, replicates):
+    """The difference of two Kaplan-Meier curves at a time, Wald with Greenwood's variances."""
+
+    def p(time, event, arm, _):
+        one, two = (survival.survival_at(survival.kaplan_meier(time[arm == a], event[arm == a]), 0.8) for a in (1, 0))
+        return plain(wald(one.estimate - two.estimate, float(np.hypot(one.se, two.se)))).p
+
+    return each(p, *_times(rng, replicates)) < ALPHA
+
+
+def _recurring(rng, n=60, most=4):
+    """Rows (start, stop] of people with a frailty, followed for a year or less, up to so many events each."""
+    rate = 1.8 * rng.gamma(2.0, 0.5, n)
+    ends = rng.uniform(0.6, 1.0, n)
+    rows = []
+    for person in range(n):
+        start, arm = 0.0, float(person % 2)
+        for number in range(1, most + 1):
+            event = start + rng.exponential(1 / rate[person])
+            rows.append((start, min(event, ends[person]), float(event <= ends[person]), arm, person, number))
+            start = event
+            if event >= ends[person]:
+                break
+    return np.array(rows).T
+
+
+def returning(test):
+    """A model of events that come back, with the robust variance."""
+
+    def rejects(rng, replicates):
+        return np.array([coefficient(test(*_recurring(rng)), robust=True).p for _ in range(replicates)]) < ALPHA
+
+    return rejects
+
+
+def marginal(rng, replicates):
+    """Each of the first three events since entry, whether it happened or not."""
+
+    def p():
+        _, stop, event, arm, person, number = _recurring(rng, most=3)
+        people = np.unique(person)
+        last = {who: stop[person == who].max() for who in people}
+        rows = []
+        for who in people:
+            mine = person == who
+            for k in (1, 2, 3):
+                there = mine & (number == k)
+                time, seen = (stop[there][0], event[there][0]) if there.any() else (last[who], 0.0)
+                rows.append((time, seen, arm[mine][0], who, k))
+        columns = np.array(rows).T
+        return coefficient(recurrent.wei_lin_weissfeld(*columns), robust=True).p
+
+    return np.array([p() for _ in range(replicates)]) < ALPHA
+
+
+SIZE = f"2 x {ARM}, a third censored"
+FRAIL = "2 x 30, 1.4 events each, gamma frailty"
+SMALL = "the sandwich is a little small with 60 people"
+CASES = [
+    Case("log-rank", SIZE, 0.05, log_rank(), "asymptotic"),
+    Case("log-rank, strata, times at visits", f"{SIZE}, 3 strata", 0.05, log_rank(strata=3, visits=True), "asymptotic"),
+    Case("log-rank, late differences (0, 1)", SIZE, 0.05, log_rank((0.0, 1.0)), "asymptotic"),
+    Case("log-rank, Gehan", SIZE, 0.05, log_rank("gehan"), "asymptotic"),
+    Case("max-combo", SIZE, 0.05, combo, "asymptotic"),
+    Case("Cox, Wald", "2 x 50, a third censored", 0.05, proportional(), "asymptotic", 5_000),
+    Case("Cox, strata, ties by Efron, robust", "2 x 50, 2 strata, times at visits", 0.05,
+         proportional(2, "efron", True, True), "asymptotic", 5_000),
+    Case("restricted mean, difference", SIZE, 0.05, restricted, "asymptotic", 5_000),
+    Case("Kaplan-Meier, difference at a time", SIZE, 0.05, at_a_time, "asymptotic", 5_000),
+    Case("recurrent events, Andersen-Gill, robust", FRAIL, 0.05,
+         returning(lambda b, e, d, a, p, k: recurrent.andersen_gill(b, e, d, a, p)), "asymptotic", 2_000, SMALL),
+    Case("recurrent events, Prentice-Williams-Peterson, robust", FRAIL, 0.05,
+         returning(lambda b, e, d, a, p, k: recurrent.prentice_williams_peterson(b, e, d, a, p, k)), "asymptotic",
+         2_000, SMALL),
+    Case("recurrent events, Wei-Lin-Weissfeld, robust", FRAIL, 0.05, marginal, "asymptotic", 2_000, SMALL),
+]  # fmt: skip
