@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import diffrax
@@ -222,6 +223,8 @@ def rivals(problem: Problem) -> Iterator[tuple[str, Callable[[int, float], Run]]
         yield "scipy LSODA", partial(lsoda, problem)
         if find_spec("roadrunner") and find_spec("antimony"):
             yield "libroadrunner", roadrunner
+    else:
+        yield "scipy LSODA, JAX field", partial(with_lsoda, problem)
 
 
 def lsoda(problem: Problem, n: int, tolerance: float) -> Run:
@@ -240,6 +243,41 @@ def lsoda(problem: Problem, n: int, tolerance: float) -> Run:
         return np.concatenate(found, axis=1).T
 
     return lambda: np.stack([one(p) for p in parameters], axis=-1)
+
+
+def with_lsoda(problem: Problem, n: int, tolerance: float) -> Run:
+    """One person after the other, drug in closed form, the field compiled by JAX and called from Python."""
+    course, told = lay_out(problem, n, 1.0), problem.told
+    leaves, tree = jax.tree.flatten(problem.person(n))
+
+    def one(i: int) -> np.ndarray:
+        person = jax.tree.unflatten(tree, [leaf[..., i] if leaf.ndim else leaf for leaf in leaves])
+        y = np.asarray(told.start(person), dtype=float)
+        amounts = [pk.empty(jnp.asarray(y[0])) for _ in range(course.given.shape[1])]
+        found = []
+        for b, (begin, end) in enumerate(pairwise(np.asarray(course.days))):
+            ahead, amounts = _drug(told, person, amounts, course.given[b, :, i], course.daily[b, :, i], begin, end)
+            field = partial(_rate, told, person, ahead, begin)
+            solved = solve_ivp(field, (begin, end), y, "LSODA", [end], rtol=tolerance, atol=tolerance * FLOOR)
+            found.append(y := solved.y[:, -1].copy())
+        return np.stack(found)[course.seen]
+
+    return lambda: np.stack([one(i) for i in range(n)], axis=-1)
+
+
+@partial(jax.jit, static_argnums=0)
+def _drug(told: Any, person: Any, amounts: Any, doses: Array, inputs: Array, begin: Array, end: Array) -> Any:
+    """What follows of each slot's drug after a break, and what is left of it at the next."""
+    rates = told.pharmacokinetics(person, begin, False)
+    held = [pk.inject(a, r, d) for a, r, d in zip(amounts, rates, doses, strict=True)]
+    ahead = [pk.course(r, a, i) for r, a, i in zip(rates, held, inputs, strict=True)]
+    return ahead, [pk.after(r, a, i, end - begin) for r, a, i in zip(rates, held, inputs, strict=True)]
+
+
+@partial(jax.jit, static_argnums=0)
+def _rate(told: Any, person: Any, ahead: Any, begin: Array, t: Array, y: Array) -> Array:
+    seen = tuple(pk.concentration(c, t - begin) for c in ahead)
+    return jnp.stack(told.drift(person, tuple(y), told.signal(person, seen, jnp.zeros_like(y[0]), t)))
 
 
 def roadrunner(n: int, tolerance: float) -> Run:
@@ -297,13 +335,10 @@ def _diffrax(solver: Any, told: Any, person: Any, given: Array, daily: Array, da
         def interval(carry: tuple, now: tuple) -> tuple:
             state, amounts = carry
             begin, end, doses, inputs = now
-            rates = told.pharmacokinetics(one, begin, False)
-            held = [pk.inject(a, r, d) for a, r, d in zip(amounts, rates, doses, strict=True)]
-            ahead = [pk.course(r, a, i) for r, a, i in zip(rates, held, inputs, strict=True)]
+            ahead, left = _drug(told, one, amounts, doses, inputs, begin, end)
 
             def field(t: Array, y: tuple, _: None) -> tuple:
-                seen = tuple(pk.concentration(c, t - begin) for c in ahead)
-                return told.drift(one, y, told.signal(one, seen, jnp.zeros_like(y[0]), t))
+                return tuple(_rate(told, one, ahead, begin, t, jnp.stack(y)))
 
             solved = diffrax.diffeqsolve(
                 diffrax.ODETerm(field),
@@ -313,7 +348,6 @@ def _diffrax(solver: Any, told: Any, person: Any, given: Array, daily: Array, da
                 throw=False,
             )
             last = tuple(v[-1] for v in solved.ys)
-            left = [pk.after(r, a, i, end - begin) for r, a, i in zip(rates, held, inputs, strict=True)]
             return (last, left), jnp.stack(last)
 
         state = told.start(one)
@@ -336,7 +370,7 @@ def operations(problem: Problem, person: Any, course: Course) -> int:
         jax.eval_shape(partial(respond, problem.told, way=lanes.each), person, *course[:4])
     finally:
         lanes.written = written
-    blocks = re.split(r"\n\n", str(lanes.optimised(texts[0])[0]))
+    blocks = re.split(r"\n\n", str(lanes.optimised(texts[0])))
     return max(len(re.findall(rf"= f(?:mul|add|sub|div) [a-z ]*<{lanes.WIDTH} x", block)) for block in blocks)
 
 

@@ -1,4 +1,4 @@
-"""The default trial against its own simulation kernel, side by side, at several sizes.
+"""The default trial against its own simulation kernel, in lanes and by XLA side by side, at several sizes.
 
     python bench/trial.py [twins …]
 
@@ -16,30 +16,37 @@ import tempfile
 import time
 from pathlib import Path
 
-SIZES = (990, 30_000, 300_000)
+SIZES = (990, 20_000)
+KERNELS = ("lanes", "xla")
 WORKERS = len(os.sched_getaffinity(0))
 
 
-def measure(twins: int, folder: Path) -> tuple[float, float]:
-    """Wall seconds of the command, and seconds in the kernel."""
-    start = time.perf_counter()
-    words = ["run", f"population.size={twins}", f"out={folder}"]
+def measure(twins: int, kernel: str, folder: Path) -> tuple[float, float, float]:
+    """Wall and CPU seconds of the command, and seconds in the kernel."""
+    start, before = time.perf_counter(), _cpu()
+    words = ["run", f"population.size={twins}", f"cluster.kernel={kernel}", f"out={folder}"]
     subprocess.run([sys.executable, "-m", "cutis", *words], check=True, stdout=subprocess.DEVNULL)
-    wall = time.perf_counter() - start
+    wall, cpu = time.perf_counter() - start, _cpu() - before
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return wall, next(line["kernel_seconds"] for line in log if line["event"] == "simulated")
+    return wall, cpu, next(line["kernel_seconds"] for line in log if line["event"] == "simulated")
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
     sizes = [int(word) for word in sys.argv[1:]] or SIZES
-    print(f"{'twins':>9} {'command s':>10} {'kernel s':>9} {'per worker s':>13} {'ratio':>6} {'peak MiB':>9}")
+    names = ("command s", "CPU s", "kernel s", "per worker s", "ratio")
+    print(f"{'twins':>9} {'kernel':>7}" + "".join(f"{name:>14}" for name in names))
     for twins in sizes:
-        with tempfile.TemporaryDirectory() as scratch:
-            measure(twins if twins < 5_000 else 2_000, Path(scratch) / "warm")
-            wall, kernel = measure(twins, Path(scratch) / "run")
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # of the largest process so far
-        least = kernel / WORKERS
-        print(f"{twins:>9,} {wall:>10.1f} {kernel:>9.2f} {least:>13.2f} {wall / least:>6.1f} {peak:>9,.0f}")
+        for kernel in KERNELS:
+            with tempfile.TemporaryDirectory() as scratch:
+                measure(twins if twins < 5_000 else 2_000, kernel, Path(scratch) / "warm")
+                wall, cpu, seconds = measure(twins, kernel, Path(scratch) / "run")
+            numbers = (wall, cpu, seconds, seconds / WORKERS, wall * WORKERS / seconds)
+            print(f"{twins:>9,} {kernel:>7}" + "".join(f"{number:>14.2f}" for number in numbers), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,21 +4,27 @@ At most twice as many shards as workers are drawn and not yet given back, so tha
 of a large run are ever held together.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures import Executor as Pool
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Protocol, TypeVar
 
 from .errors import ClusterError
 from .settings import Cluster
 
 FEW = 64  # shards that threads finish before further processes have started
+RETRIES = 3  # of a shard whose worker was lost
+
+log = logging.getLogger("cutis.cluster")
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -34,43 +40,70 @@ def on_local(task: Callable[[S], R], shards: Iterable[S], settings: Cluster) -> 
     """Yield `task(shard)` as each finishes: few shards by threads of this process, many by processes of their own.
 
     XLA computes with one thread a process (see `platform`), so only processes use all cores; but each takes some
-    seconds to start. After an error nothing new is begun; what has begun is still given back, and then the error is
-    raised. After Ctrl-C nothing new is begun, and what has begun is waited for.
+    seconds to start. A shard whose process is lost is begun again in a fresh one, three times. After an error nothing
+    new is begun; what has begun is still given back, and then the error is raised. After Ctrl-C nothing new is begun,
+    and what has begun is waited for.
 
     Raises:
-      ClusterError: a worker process was lost.
+      ClusterError: a shard's process was lost each time.
     """
     workers = settings.cores()
     many = workers > 1 and isinstance(shards, Sized) and len(shards) > FEW
-    pool = _processes(workers) if many else ThreadPoolExecutor(workers, thread_name_prefix="cutis")
-    try:
-        yield from _spread(pool, task, iter(shards), 2 * workers)
-    except BrokenProcessPool as error:
-        raise ClusterError(
-            "a worker process was lost; most often memory has run out: take fewer workers, and go on with --resume"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    queue: Iterator[tuple[int, S]] = enumerate(shards)
+    losses: Counter[int] = Counter()
+    while True:
+        pool = _processes(workers) if many else ThreadPoolExecutor(workers, thread_name_prefix="cutis")
+        try:
+            lost = yield from _spread(pool, task, queue, 2 * workers)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        if not lost:
+            return
+        losses.update(number for number, _ in lost)
+        if max(losses.values()) > RETRIES:
+            raise ClusterError(
+                f"a shard was tried {RETRIES + 1} times, and a worker process was lost each time; most often memory "
+                "has run out: take fewer workers, and go on with --resume"
+            )
+        log.warning("a worker process was lost, most often for want of memory; its shards are begun again")
+        queue = chain(lost, queue)
 
 
-def _spread(pool: Pool, task: Callable[[S], R], queue: Iterator[S], in_flight: int) -> Iterator[R]:
+def _spread(
+    pool: Pool, task: Callable[[S], R], queue: Iterator[tuple[int, S]], in_flight: int
+) -> Generator[R, None, list[tuple[int, S]]]:
+    """Yield the results of numbered shards; gives back those that were on the way when a worker process was lost."""
     failure = None
-    running: set[Future[R]] = {pool.submit(task, shard) for shard in islice(queue, in_flight)}
+    lost: list[tuple[int, S]] = []
+    running: dict[Future[R], tuple[int, S]] = {}
+
+    def begin(count: int) -> None:
+        for numbered in islice(queue, count):
+            try:
+                running[pool.submit(task, numbered[1])] = numbered
+            except BrokenProcessPool:
+                lost.append(numbered)
+
+    begin(in_flight)
     while running:
-        done, running = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            numbered = running.pop(future)
             if future.cancelled():
                 continue
-            if error := future.exception():
+            error = future.exception()
+            if isinstance(error, BrokenProcessPool):
+                lost.append(numbered)
+            elif error is not None:
                 failure = failure or error
                 for other in running:
                     other.cancel()
-                continue
-            yield future.result()
-            if failure is None:
-                running |= {pool.submit(task, shard) for shard in islice(queue, 1)}
+            else:
+                yield future.result()
+                if failure is None and not lost:
+                    begin(1)
     if failure is not None:
         raise failure
+    return lost
 
 
 def _processes(workers: int) -> ProcessPoolExecutor:
@@ -92,7 +125,7 @@ def _end_with_the_parent() -> None:
 
 
 def on_ray(task: Callable[[S], R], shards: Iterable[S], settings: Cluster) -> Iterator[R]:
-    """Yield `task(shard)` as each finishes, from Ray workers of one core each.
+    """Yield `task(shard)` as each finishes, from Ray workers of one core each, as many as the cluster has by then.
 
     A shard whose worker or machine is lost is tried again elsewhere, three times; an error of the task itself is not,
     and is raised here as it was there.
@@ -104,15 +137,33 @@ def on_ray(task: Callable[[S], R], shards: Iterable[S], settings: Cluster) -> It
 
     queue = iter(shards)
     with Session(task, settings) as session:
-        running = [session.submit(shard) for shard in islice(queue, session.in_flight)]
+        running = []
         try:
-            while running:
+            while True:
+                running += [session.submit(shard) for shard in islice(queue, max(0, session.places() - len(running)))]
+                if not running:
+                    return
                 done, running = session.wait(running)
                 for reference in done:
                     yield session.result(reference)
-                    running += [session.submit(shard) for shard in islice(queue, 1)]
         finally:
             session.cancel(running)
+
+
+@contextmanager
+def ready(settings: Cluster) -> Iterator[None]:
+    """Have the place of work ready; to be entered before this process computes, since starting Ray forks it.
+
+    Raises:
+      ClusterError: Ray cannot be started or reached.
+    """
+    if settings.kind != "ray":
+        yield
+        return
+    from .connection import Connection  # deferred: imports Ray
+
+    with Connection(settings):
+        yield
 
 
 EXECUTORS: Mapping[str, Executor] = {"local": on_local, "ray": on_ray}

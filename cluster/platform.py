@@ -21,7 +21,7 @@ from .errors import ClusterError
 
 THREADS = 1  # that XLA splits an operation over
 FLAGS = {"--xla_cpu_prefer_vector_width": "512"}  # a quarter faster than the default 256, with the same bits
-PACKAGES = ("cutis", "jax", "jaxlib", "numpy", "scipy", "pandas", "pyarrow", "statsmodels")
+PACKAGES = ("cutis", "jax", "jaxlib", "llvmlite", "numpy", "scipy", "pandas", "pyarrow", "statsmodels")
 FEATURES = ("avx2", "avx512f", "fma", "asimd", "sve")
 READ_BY_JAX = ("JAX_PLATFORMS", "XLA_FLAGS", "PJRT_NPROC")
 

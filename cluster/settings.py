@@ -1,4 +1,4 @@
-"""Where the work runs, as data. Nothing here changes a result."""
+"""Where the work runs, as data. Nothing here changes a result, but for its last bits (`kernel`)."""
 
 import os
 import re
@@ -14,6 +14,10 @@ class Cluster(BaseModel):
 
     workers: shards worked on at the same time; None takes all cores (of this process; of the cluster at an address).
     address: of a running Ray cluster, `host:port`, or `auto` for the one this machine belongs to.
+    gpus: share of a GPU that each Ray worker has, so that 0.25 puts four workers on one; 0 takes none.
+    wheel: file of cutis itself, given to the machines of the cluster at an address; None if they have it installed.
+    kernel: what computes the twins' courses: `lanes` of the processor's vector registers, `xla`, or `auto`, which takes
+      lanes where they can compute the study. They agree to 1e-10, not in the last bits: the manifest says which it was.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -21,6 +25,17 @@ class Cluster(BaseModel):
     kind: Literal["local", "ray"]
     workers: Annotated[int, Field(ge=1, le=100_000)] | None = None
     address: str | None = None
+    gpus: Annotated[float, Field(ge=0, le=1)] = 0.0
+    wheel: str | None = None
+    kernel: Literal["auto", "lanes", "xla"] = "auto"
+
+    @model_validator(mode="after")
+    def shares_fit(self) -> "Cluster":
+        if self.gpus and self.kind != "ray":
+            raise ValueError(f"gpus {self.gpus:g}: shares of a GPU are for kind 'ray'; {self.kind!r} has none")
+        if self.wheel is not None and self.address is None:
+            raise ValueError(f"wheel {self.wheel!r}: only a cluster at an address is given one; no address is set")
+        return self
 
     @model_validator(mode="after")
     def address_fits(self) -> "Cluster":

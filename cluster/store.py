@@ -12,7 +12,7 @@ from types import TracebackType
 
 from .errors import StoreError
 
-__all__ = ["Lock", "StoreError", "append", "digest", "write"]
+__all__ = ["Lock", "StoreError", "append", "digest", "half_written", "write"]
 
 TEMPORARY = ".tmp"
 REASONS = {
@@ -90,7 +90,7 @@ def digest(path: Path) -> str:
 class Lock:
     """Keeps a folder to one process: `with Lock(folder): ...`. The kernel lets go when the process ends, however.
 
-    Who holds the lock alone writes there, so what a killed process left half written is cleared away on entry.
+    Who holds the lock alone writes there, so what a killed process left half written is cleared away, before and after.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -131,8 +131,15 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
+            with contextlib.suppress(OSError):
+                _clear(self.folder)
             os.close(self._file)  # lets go of the lock; the file stays, since removing it would let two hold it
             self._file = None
+
+
+def half_written(path: Path) -> bool:
+    """Whether a file is one that `write` has not finished, and never will if its process is gone."""
+    return path.name.startswith(".") and path.name.endswith(TEMPORARY)
 
 
 def _clear(folder: Path) -> None:

@@ -175,9 +175,18 @@ def test_few_shards_stay_in_this_process():
     assert set(on_local(eval, [WHERE] * FEW, TWO)) == {os.getpid()}
 
 
-def test_a_lost_worker_process_is_told_with_what_to_do():
-    with pytest.raises(ClusterError, match="take fewer workers, and go on with --resume"):
+def test_a_shard_that_takes_every_worker_process_with_it_is_given_up_with_what_to_do():
+    with pytest.raises(ClusterError, match=r"tried 4 times.*take fewer workers, and go on with --resume"):
         list(on_local(os._exit, [1] * (FEW + 1), TWO))
+
+
+def test_shards_whose_worker_process_is_killed_are_done_by_another(tmp_path, caplog):
+    file = repr(str(tmp_path / "killed"))
+    once = f"__import__('os').path.exists({file}) or open({file}, 'x') and __import__('os')._exit(1)"
+    shards = [*map(str, range(10)), once, *map(str, range(10, FEW + 5))]
+    done = list(on_local(eval, shards, TWO))
+    assert sorted(done, key=str) == sorted([True, *range(FEW + 5)], key=str)
+    assert "a worker process was lost, most often for want of memory; its shards are begun again" in caplog.text
 
 
 def test_an_error_in_a_worker_process_is_raised_as_it_is():

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from cutis.cluster import platform
+from cutis.cluster.connection import authorise, check_nodes
 from cutis.cluster.errors import ClusterError
 from cutis.cluster.execute import on_local, on_ray
-from cutis.cluster.session import Session, authorise, check_nodes
+from cutis.cluster.session import Session
 from cutis.cluster.settings import Cluster
 
 RAY = Cluster(kind="ray", workers=2)
@@ -26,7 +27,7 @@ def ray():
     before = dict(os.environ)
     try:
         with Session(abs, RAY) as session:
-            folder = session._folder
+            folder = session.connection.folder
             assert folder is not None
             assert folder.stat().st_mode & 0o777 == 0o700
             yield ray
@@ -212,12 +213,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 import time
 from cutis.cluster.execute import on_ray
 from cutis.cluster.settings import Cluster
+from cutis.cluster.stop import like_ctrl_c
 def task(i):
     time.sleep(0.1 if i == 0 else 60)
     return i
 try:
-    for i in on_ray(task, range(9), Cluster(kind="ray", workers=2)):
-        print(i, flush=True)
+    with like_ctrl_c():
+        for i in on_ray(task, range(9), Cluster(kind="ray", workers=2)):
+            print(i, flush=True)
 except KeyboardInterrupt:
     print("stopped", flush=True)
 """
@@ -236,7 +239,8 @@ def relatives(mark):
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
-def test_ctrl_c_in_a_terminal_stops_ray_and_leaves_no_process_behind():
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_in_a_terminal_or_a_request_to_end_stops_ray_and_leaves_no_process_behind(how):
     mark = f"CUTIS_TEST_MARK={os.getpid()}-{time.monotonic_ns()}"
     name, _, value = mark.partition("=")
     process = subprocess.Popen(
@@ -248,7 +252,7 @@ def test_ctrl_c_in_a_terminal_stops_ray_and_leaves_no_process_behind():
     )
     assert process.stdout.readline() == "0\n"
     assert len(relatives(mark)) > 3
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, how)
     assert process.communicate(timeout=60)[0] == "stopped\n"
     until = time.monotonic() + 30
     while relatives(mark) and time.monotonic() < until:

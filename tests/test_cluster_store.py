@@ -179,6 +179,16 @@ def test_a_folder_that_is_not_there_cannot_be_locked(tmp_path):
         pass
 
 
+def test_what_a_killed_worker_left_half_written_is_gone_when_the_work_is_done(tmp_path):
+    with Lock(tmp_path):
+        store.write(tmp_path / "part" / "0", b"whole")
+        left = tmp_path / "part" / ".1.0123.tmp"
+        left.write_bytes(b"half")
+        assert store.half_written(left)
+        assert not store.half_written(tmp_path / "part" / "0")
+    assert names(tmp_path / "part") == ["0"]
+
+
 WRITE_FOREVER = """
 import sys
 from pathlib import Path

@@ -32,16 +32,16 @@ QUIET = {
 BRODALUMAB = {"treatment": "brodalumab", "dose": "210 mg", "weeks": [0, 1, 2], "every": 2, "until": 12}
 
 
-def followed(**changes):
-    return _followed(json.dumps(changes))
+def followed(way="lanes", **changes):
+    return _followed(way, json.dumps(changes))
 
 
 @cache
-def _followed(changes):
+def _followed(way, changes):
     plan = study(**json.loads(changes))
     trial = protocol(plan, PSORIASIS, mesh(plan.trial, 2.0))
     ids = jnp.arange(N)
-    record = kernel("psoriasis", "psoriasis_moderate_severe")(root(plan.seed), ids, ids % 3, trial, THETA)
+    record = kernel("psoriasis", "psoriasis_moderate_severe", way=way)(root(plan.seed), ids, ids % 3, trial, THETA)
     return plan, jax.tree.map(np.asarray, record)
 
 
@@ -202,13 +202,22 @@ def test_one_twin_is_the_same_in_every_arm_until_treatment_parts_them():
     assert float(jnp.median(one.visits["pasi"][5])) < float(jnp.median(other.visits["pasi"][5]))
 
 
-def test_a_twin_does_not_depend_on_who_is_simulated_beside_it():
-    _, record = followed(**QUIET)
+def test_lanes_and_xla_give_the_same_trial():
+    (_, lanes), (_, xla) = followed(), followed(way="xla")
+    for name, values in lanes.visits.items():
+        np.testing.assert_allclose(values, xla.visits[name], rtol=1e-10, atol=1e-12)
+    for ours, theirs in zip(jax.tree.leaves(lanes.status), jax.tree.leaves(xla.status), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("way", ["lanes", "xla"])
+def test_a_twin_does_not_depend_on_who_is_simulated_beside_it(way):
+    _, record = followed(way, **QUIET)
     plan = study(**QUIET)
     trial = protocol(plan, PSORIASIS, mesh(plan.trial, 2.0))
     order = np.random.default_rng(0).permutation(N)
     ids = jnp.asarray(order)
-    again = kernel("psoriasis", "psoriasis_moderate_severe")(root(1), ids, ids % 3, trial, THETA)
+    again = kernel("psoriasis", "psoriasis_moderate_severe", way=way)(root(1), ids, ids % 3, trial, THETA)
     for name, values in record.visits.items():
         np.testing.assert_array_equal(values[:, order], np.asarray(again.visits[name]))
 
@@ -226,7 +235,7 @@ def test_the_error_is_the_largest_or_with_a_saturable_drug_the_mean_of_the_worst
     coarse, fine = np.ones((3, 6, 4)), np.ones((3, 6, 4))
     coarse[1, 2] = [1.0, 1.002, 1.003, 0.999]  # of arms 0, 0, 1, 1: means 0.001 and 0.002
     coarse[2, 5, 0], fine[2, 5, 0] = 0.0, 1e-5  # of what is next to nothing only the size counts
-    monkeypatch.setattr(numerics, "_states", lambda *rest: coarse if rest[-1] == 1.0 else fine)
+    monkeypatch.setattr(numerics, "_states", lambda *rest: coarse if rest[-2] == 1.0 else fine)
     usual, brodalumab = study(), study(arms__guselkumab__regimen=[BRODALUMAB])
     of = (PSORIASIS, root(1), np.arange(4), np.array([0, 0, 1, 1]), 1.0)
     assert numerics.check(usual, *of) == pytest.approx(0.003)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -76,8 +77,19 @@ def test_one_worker_on_one_core_gives_the_same_bytes(reference, tmp_path):
     assert len(parquet(reference)) == 3 * 6 + 1
 
 
-def test_ray_gives_the_same_bytes(reference, tmp_path):
-    run(tmp_path / "run", "cluster=ray", "cluster.workers=2", by=shell)
+BEFORE_JAX = """
+from cutis.cluster.connection import Connection
+connect = Connection._connect
+def watched(self):
+    from jax._src import xla_bridge
+    assert not xla_bridge.backends_are_initialized(), "JAX has computed before Ray was started"
+    connect(self)
+Connection._connect = watched
+"""
+
+
+def test_ray_is_started_before_jax_computes_and_gives_the_same_bytes(reference, tmp_path):
+    run(tmp_path / "run", "cluster=ray", "cluster.workers=2", by=shell, first=BEFORE_JAX)
     assert parquet(tmp_path / "run") == parquet(reference)
 
 
@@ -233,6 +245,63 @@ def test_verify_notices_results_that_do_not_follow_from_the_data(reference, tmp_
     done = cutis("verify", folder)
     assert done.returncode == 3
     assert "results.parquet, analysed again: comes out differently" in done.stderr
+
+
+def sealed(folder, change):
+    """The manifest after a change, its own and its files' checksums put right, as if the run had been made so."""
+    content = json.loads((folder / "manifest.json").read_text())
+    change(content)
+    for name, known in content["files"].items():
+        known["sha256"] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    text = (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+    (folder / "manifest.json").write_bytes(text)
+    (folder / "manifest.sha256").write_text(f"{hashlib.sha256(text).hexdigest()}  manifest.json\n")
+
+
+def elsewhere(content):
+    content["platform"]["processor"] = "another"
+
+
+def shifted(folder, by):
+    """The weight of one twin in every shard is off by a share."""
+    for file in folder.glob("twins/part-*.parquet"):
+        table = pq.read_table(file)
+        place = table.schema.get_field_index("weight")
+        values = table["weight"].to_numpy().copy()
+        values[7:17] *= 1 + by
+        pq.write_table(table.set_column(place, table.schema.field(place), [values]), file, compression="zstd")
+
+
+@pytest.mark.parametrize(
+    ("by", "where", "says"),
+    [
+        (1e-9, elsewhere, "twins/part-0000[0-5].parquet, simulated again: the same values within the stated tolerance"),
+        (1e-3, elsewhere, r"comes out differently: 10 of \d+ twins have a value more than 1e-05 off, where 0.1% may"),
+        (1e-9, dict, "twins/part-0000[0-5].parquet, simulated again: comes out differently$"),
+    ],
+    ids=["other platform, last bits", "other platform, other values", "same platform, last bits"],
+)
+def test_verify_says_which_level_of_reproducibility_holds(reference, tmp_path, by, where, says):
+    folder = copy(reference, tmp_path)
+    shifted(folder, by)
+    sealed(folder, where)
+    done = cutis("verify", folder)
+    assert done.returncode == (0 if "stated" in says else 3)
+    assert re.search(says, done.stdout + done.stderr, re.MULTILINE), done.stdout + done.stderr
+    assert ("there 'another'" in done.stderr) == (by == 1e-3)
+
+
+def test_results_of_another_platform_are_held_to_the_tolerance_of_statistics(reference, tmp_path):
+    folder = copy(reference, tmp_path)
+    for by, code in ((1e-9, 0), (1e-3, 3)):
+        table = pq.read_table(folder / "results.parquet")
+        place = table.schema.get_field_index("estimate")
+        values = table["estimate"].to_numpy() * (1 + by)
+        changed = table.set_column(place, table.schema.field(place), [values])
+        pq.write_table(changed, folder / "results.parquet", compression="zstd")
+        sealed(folder, elsewhere)
+        done = cutis("verify", folder, "--rerun=0")
+        assert done.returncode == code, done.stderr
 
 
 def test_the_study_of_a_run_runs_again_to_the_same_bytes(reference, tmp_path):

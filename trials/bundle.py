@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ..cluster import store
+from ..cluster import stop, store
 from .compose import read_study
 from .errors import BadInput, Unfinished
 from .study import Study, plain
@@ -77,6 +77,8 @@ def examined(folder: Path, plan: str, other: Callable[[], str], unfinished: str,
 def held(folder: Path, plan: str, content: dict[str, Any], state: Callable[[], str]) -> Iterator[bool]:
     """Hold a folder for a piece of work, whose plan is written into a new one; whether it is new.
 
+    Whoever asks the process to end meanwhile ends it as Ctrl-C does.
+
     plan, content: the plan's file and what stands in it. state: what the folder is, as `examined` tells.
 
     Raises:
@@ -86,7 +88,7 @@ def held(folder: Path, plan: str, content: dict[str, Any], state: Callable[[], s
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"out={folder}: the folder cannot be written: {error.strerror}") from None
-    with store.Lock(folder):
+    with store.Lock(folder), stop.like_ctrl_c():
         new = state() == "new"
         if new:
             text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
@@ -162,9 +164,9 @@ def seal(folder: Path, content: dict[str, Any]) -> None:
 
 
 def files(folder: Path) -> list[str]:
-    """All files of a run but the manifest and its seal, as relative paths."""
+    """All files of a run but the manifest and its seal, as relative paths; none that a killed worker left half done."""
     left_out = {"manifest.json", "manifest.sha256", *IGNORED}
-    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and not store.half_written(p))
     return sorted(name for name in found if name not in left_out)
 
 
@@ -174,13 +176,6 @@ def tables(folder: Path) -> "dict[str, pd.DataFrame]":
 
 
 def _read(folder: Path) -> "pd.DataFrame":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from .reading import joined  # deferred: imports pandas
 
-    parts = [pq.read_table(file, use_threads=False) for file in sorted(folder.glob("part-*.parquet"))]
-    table = pa.concat_tables(parts)
-    names = [field.name for field in table.schema if pa.types.is_string(field.type)]
-    for name in names:
-        place = table.schema.get_field_index(name)
-        table = table.set_column(place, name, table[name].combine_chunks().dictionary_encode())
-    return table.to_pandas(self_destruct=True, split_blocks=True)
+    return joined(sorted(folder.glob("part-*.parquet")))

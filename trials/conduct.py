@@ -14,7 +14,9 @@ from jax import Array, lax
 
 from ..core.disease import Disease
 from ..core.diseases import DISEASES
-from ..core.engine.course import Body, Grid, advance, at_rest
+from ..core.engine.course import Body, Grid, at_rest
+from ..core.engine.lanes_course import WAYS
+from ..core.engine.lanes_course import onward as between_breaks
 from ..core.keys import normals, people, stream, uniforms
 from ..population.sample import POPULATIONS, sample
 from . import harms, sides
@@ -95,9 +97,12 @@ class Record(NamedTuple):
 
 
 @cache
-def kernel(disease: str, source: str, details: bool = False, split: bool = False):
-    """The compiled simulation `(key, ids, arms, protocol, theta) -> Record` of a disease and a population."""
-    return jax.jit(partial(simulate, disease, source, details, split))
+def kernel(disease: str, source: str, details: bool = False, split: bool = False, way: str = "xla"):
+    """The compiled simulation `(key, ids, arms, protocol, theta) -> Record` of a disease and a population.
+
+    way: `xla` or `lanes` (`core.engine.lanes_course.WAYS`).
+    """
+    return jax.jit(partial(simulate, disease, source, details, split, way))
 
 
 @cache
@@ -147,6 +152,7 @@ def simulate(
     source: str,
     details: bool,
     split: bool,
+    way: str,
     key: Array,
     ids: Array,
     arms: Array,
@@ -157,6 +163,7 @@ def simulate(
 
     Args:
       details: record the endpoints that are details too. split: both sides of each twin are followed.
+      way: what computes the courses from break to break, `xla` or `lanes`.
       key: of the study. ids: twin numbers, (people,). theta: parameter numbers.
       arms: arm numbers, (people,); of the left sides in a split-body trial, whose right sides get the other arm.
     """
@@ -198,7 +205,7 @@ def simulate(
         plan = plan_of(protocol.stages, arms, after.place)
 
         def between(b: Array, carry: tuple[Body, Status]) -> tuple[Body, Status]:
-            return treat(told, twins, keys, own, person, plan, adherence, *carry, protocol, b)
+            return treat(told, twins, keys, own, person, plan, adherence, *carry, protocol, b, way)
 
         first, last = protocol.first[number], protocol.first[number + 1]
         return lax.fori_loop(first, last, between, (body, after)), readings | flags
@@ -225,6 +232,7 @@ def treat(
     status: Status,
     protocol: Protocol,
     b: Array,
+    way: str,
 ) -> tuple[Body, Status]:
     """From a break to the next: what is due, what is taken of it, how the body responds, what harm comes of it."""
     treated = status.on_treatment & status.in_study
@@ -247,7 +255,7 @@ def treat(
         every, had = every + often.astype("int64"), had + whole.astype("int64")
     given = tuple(jnp.where(taken, amounts, 0.0))
     topical = status.rescued.astype("float64")
-    body = onward(told, keys, person, topical, body, given, daily, protocol, b)
+    body = onward(told, keys, person, topical, body, given, daily, protocol, b, way)
     using = protocol.doses.in_use[b][plan].T & treated[None, :]
     if protocol.local is None:
         hazards = told.adverse(person, using)
@@ -270,6 +278,7 @@ def onward(
     daily: tuple[Array, ...] | None,
     protocol: Protocol,
     b: Array,
+    way: str = "xla",
 ) -> Body:
     """Bodies at the break after `b`, given doses (one array a slot) at it and amounts a day from it on.
 
@@ -281,12 +290,8 @@ def onward(
     nothing = jnp.zeros_like(topical)
     inputs = (*(daily or (nothing,) * len(doses)), *(nothing for _ in triggers))
     rates = told.pharmacokinetics(person, day, protocol.saturable is not None)
-
-    def signal(concentrations: tuple[Array, ...], time: Array) -> tuple[Array, ...]:
-        return told.signal(person, concentrations, topical, time)
-
-    drift = partial(told.drift, person)
-    return advance(drift, signal, rates, body, (*doses, *triggers), inputs, protocol.grid, b)
+    given = (*doses, *triggers)
+    return between_breaks(told, person, topical, rates, body, given, inputs, protocol.grid, b, way=WAYS[way])
 
 
 def decide(

@@ -20,7 +20,7 @@ from jax import Array, lax
 from ..core.disease import Disease
 from ..core.diseases import DISEASES
 from ..core.engine.course import Body, at_rest
-from ..core.keys import uniforms
+from ..core.keys import root, uniforms
 from .conduct import Protocol, keys_of, onward, parameters_of, twins_of
 from .dosing import due, taken_daily
 from .schedule import mesh, protocol, slots
@@ -43,15 +43,17 @@ class Accuracy(NamedTuple):
     error: float
 
 
-def tune(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.ndarray) -> Accuracy:
+def tune(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.ndarray, way: str = "xla") -> Accuracy:
     """The coarsest mesh that keeps the error of the probed twins within tolerance.
+
+    way: what computes them, `lanes` or `xla`.
 
     Raises:
       ArithmeticError: no mesh does.
     """
     scale, allowed = FIRST_TRY, tolerance(study, disease)
     while scale >= FINEST:
-        error = check(study, disease, key, ids, arms, scale)
+        error = check(study, disease, key, ids, arms, scale, way)
         wanted = MARGIN * scale * (allowed / max(error, 1e-12)) ** (1 / 3)
         if error <= allowed and (wanted < 1.2 * scale or scale == COARSEST):
             return Accuracy(scale, mesh(study.trial, scale).steps, error)
@@ -59,10 +61,18 @@ def tune(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.n
     raise ArithmeticError(f"the model of {disease.name} is not resolved by {FINEST:g} of the usual time step")
 
 
-def check(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.ndarray, scale: float) -> float:
+def check(
+    study: Study,
+    disease: Disease,
+    key: Array,
+    ids: np.ndarray,
+    arms: np.ndarray,
+    scale: float,
+    way: str = "xla",
+) -> float:
     """The error of a mesh on some twins, by step doubling, as `measure` says."""
-    coarse = _states(study, disease, key, ids, arms, scale)
-    fine = _states(study, disease, key, ids, arms, scale / 2)
+    coarse = _states(study, disease, key, ids, arms, scale, way)
+    fine = _states(study, disease, key, ids, arms, scale / 2, way)
     return mean_of_worst_arm(coarse, fine, arms) if _abrupt(study, disease) else largest(coarse, fine)
 
 
@@ -99,11 +109,28 @@ def probe(ids: np.ndarray, arms: np.ndarray, seed: int) -> tuple[np.ndarray, np.
     return ids[chosen], arms[chosen]
 
 
-def _states(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.ndarray, scale: float) -> np.ndarray:
+def trace(study: Study, disease: Disease, way: str) -> None:
+    """Have what `check` computes traced, which compiles lanes.
+
+    Raises:
+      Unsupported: lanes do not know something that the model does.
+    """
+    nobody = np.zeros(PROBE, dtype=np.int64)
+    _follower(disease.name, study.population.source, way).eval_shape(
+        *_inputs(study, disease, root(study.seed), nobody, nobody, FIRST_TRY)
+    )
+
+
+def _inputs(study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.ndarray, scale: float) -> tuple:
     trial = protocol(study, disease, mesh(study.trial, scale))
-    follow = _follower(disease.name, study.population.source)
-    theta = parameters_of(disease, study.model.draw)
-    return np.asarray(follow(key, jnp.asarray(ids), jnp.asarray(arms), trial, theta))
+    return key, jnp.asarray(ids), jnp.asarray(arms), trial, parameters_of(disease, study.model.draw)
+
+
+def _states(
+    study: Study, disease: Disease, key: Array, ids: np.ndarray, arms: np.ndarray, scale: float, way: str
+) -> np.ndarray:
+    follow = _follower(disease.name, study.population.source, way)
+    return np.asarray(follow(*_inputs(study, disease, key, ids, arms, scale)))
 
 
 def _abrupt(study: Study, disease: Disease) -> bool:
@@ -116,12 +143,19 @@ def _relative(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _follower(disease: str, source: str):
-    return jax.jit(partial(_follow, DISEASES[disease], source))
+def _follower(disease: str, source: str, way: str):
+    return jax.jit(partial(_follow, DISEASES[disease], source, way))
 
 
 def _follow(
-    disease: Disease, source: str, key: Array, ids: Array, arms: Array, protocol: Protocol, theta: dict[str, Array]
+    disease: Disease,
+    source: str,
+    way: str,
+    key: Array,
+    ids: Array,
+    arms: Array,
+    protocol: Protocol,
+    theta: dict[str, Array],
 ) -> Array:
     """States at visits when every dose is taken, shape (visits, variables, people)."""
     twins, keys = twins_of(source, key, ids), keys_of(key, ids)
@@ -136,7 +170,7 @@ def _follow(
         def between(b: Array, body: Body) -> Body:
             doses = tuple(due(protocol.doses, twins, plan, b))
             daily = taken_daily(protocol.doses, twins, plan, every[None, :], b)
-            return onward(disease, keys, person, no_topical, body, doses, daily, protocol, b)
+            return onward(disease, keys, person, no_topical, body, doses, daily, protocol, b, way)
 
         after = lax.fori_loop(protocol.first[number], protocol.first[number + 1], between, before)
         return (after, stage, plan), jnp.stack(before.state)

@@ -3,7 +3,7 @@
 import importlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -13,17 +13,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..cluster import ledger, platform, store
-from ..cluster.execute import EXECUTORS
+from ..cluster.execute import EXECUTORS, ready
 from ..cluster.settings import Cluster
 from ..core.disease import Disease
 from ..core.diseases import DISEASES
 from ..core.keys import root
 from ..population.sample import POPULATIONS
-from . import bundle, numerics, representation
+from . import agreement, bundle, numerics, representation, ways
 from .enrol import Enrolment, enrol
 from .progress import task
-from .shard import SIZE, Done, Job, Shard, compile_ahead, encode, work
+from .shard import SIZE, Done, Job, Shard, compile_ahead, encode, forget, work
 from .study import Study, canonical
+
+MANY = 64  # shards of a run whose tables need the memory that compiled code holds
 
 
 class Plan(NamedTuple):
@@ -32,6 +34,7 @@ class Plan(NamedTuple):
     enrolment: Enrolment
     accuracy: numerics.Accuracy
     job: Job
+    way: ways.Way
 
     def shards(self) -> Iterator[Shard]:
         """The pieces of work, in order."""
@@ -55,19 +58,21 @@ class Timing(NamedTuple):
     made: int
 
 
-def plan(study: Study) -> Plan:
+def plan(study: Study, kernel: ways.Wanted = "auto") -> Plan:
     """Enrol the twins and choose the time mesh.
 
     Raises:
-      BadInput: hardly anyone is eligible.
+      BadInput: hardly anyone is eligible, or the kernel asked for cannot compute the study.
     """
     disease, key = DISEASES[study.trial.disease], root(study.seed)
     with task("screening twins", study.population.size) as advance:
         people = enrol(study, disease, key, advance)
     with task("choosing time steps", 1) as advance:
-        accuracy = numerics.tune(study, disease, key, *numerics.probe(people.ids[: 4 * SIZE], people.arms, 0))
+        way = ways.choose(study, kernel)
+        probed = numerics.probe(people.ids[: 4 * SIZE], people.arms, 0)
+        accuracy = numerics.tune(study, disease, key, *probed, way.name)
         advance(1)
-    return Plan(people, accuracy, Job(canonical(study), accuracy.scale, people.labels))
+    return Plan(people, accuracy, Job(canonical(study), accuracy.scale, people.labels, way.name), way)
 
 
 def run(study: Study, cluster: Cluster, folder: Path) -> Timing:
@@ -75,20 +80,22 @@ def run(study: Study, cluster: Cluster, folder: Path) -> Timing:
 
     Raises:
       BadInput: hardly anyone is eligible.
-      StoreError: a file could not be written; what was finished stays.
+      StoreError: a file could not be written; what was finished stays. ClusterError: Ray cannot be used.
     """
-    with ThreadPoolExecutor(1) as ahead:
-        ahead.submit(_ahead, study)
-        return _carry_out(study, cluster, folder.resolve())  # workers may have another working directory
+    folder = folder.resolve()  # workers may have another working directory
+    kept = ledger.finished(folder)
+    wanted = ways.kept(cluster.kernel, ways.of_run(folder, kept))
+    with ready(cluster), ThreadPoolExecutor(1) as ahead:
+        ahead.submit(_ahead, study, wanted)
+        return _carry_out(study, cluster, folder, kept, wanted)
 
 
-def _carry_out(study: Study, cluster: Cluster, folder: Path) -> Timing:
+def _carry_out(study: Study, cluster: Cluster, folder: Path, kept: Collection[int], wanted: ways.Wanted) -> Timing:
     begun = time.perf_counter()
     note = partial(_note, folder / "log.jsonl")
     note("begin", cluster=cluster.kind)
     disease = DISEASES[study.trial.disease]
-    planned = plan(study)
-    kept = ledger.finished(folder)
+    planned = plan(study, wanted)
     todo = [shard for shard in planned.shards() if shard.number not in kept]
     note("planned", twins=len(planned.enrolment.ids), shards=planned.pieces, to_make=len(todo))
     kernel = 0.0
@@ -106,9 +113,9 @@ def _carry_out(study: Study, cluster: Cluster, folder: Path) -> Timing:
     return Timing(time.perf_counter() - begun, kernel, len(todo))
 
 
-def _ahead(study: Study) -> None:
+def _ahead(study: Study, wanted: ways.Wanted) -> None:
     """What the run needs later, while its beginning leaves a core idle: the compiled simulation, and large imports."""
-    compile_ahead(study)
+    compile_ahead(study, ways.choose(study, wanted).name)
     for module in ("cutis.trials.report.build", "statsmodels.discrete.discrete_model"):
         importlib.import_module(module)
 
@@ -117,11 +124,13 @@ def _conclude(study: Study, disease: Disease, planned: Plan, folder: Path, note:
     from .report.build import build
     from .statistics import analyses
 
+    content = _manifest(study, disease, planned)
+    if planned.pieces > MANY:
+        forget()
     tables = bundle.tables(folder)
     results = analyses.analyse(study, disease, tables["twins"], tables["observations"], tables["events"])
     write_results(folder, results)
     note("analysed", statistics=len(results))
-    content = _manifest(study, disease, planned)
     content["files"] = _files(folder)
     source = POPULATIONS[study.population.source]
     report = build(folder, disease, source, content, study, **tables, results=results)
@@ -144,7 +153,7 @@ def write_results(folder: Path, results: list[Any]) -> None:
 def _manifest(study: Study, disease: Disease, planned: Plan) -> dict[str, Any]:
     people, accuracy = planned.enrolment, planned.accuracy
     sample = numerics.probe(people.ids, people.arms, study.seed)
-    checked = numerics.check(study, disease, root(study.seed), *sample, accuracy.scale)
+    checked = numerics.check(study, disease, root(study.seed), *sample, accuracy.scale, planned.way.name)
     described = platform.describe()
     return {
         "status": "complete",
@@ -155,6 +164,7 @@ def _manifest(study: Study, disease: Disease, planned: Plan) -> dict[str, Any]:
         "cutis": described["versions"]["cutis"],
         "versions": described["versions"],
         "platform": {k: v for k, v in described.items() if k != "versions"},
+        "reproducibility": agreement.promise(),
         "plan": {
             "twins": len(people.ids),
             "arms": _sizes(study, people),
@@ -167,6 +177,8 @@ def _manifest(study: Study, disease: Disease, planned: Plan) -> dict[str, Any]:
         "representation": representation.target(study, disease, POPULATIONS[study.population.source], root(study.seed)),
         "numerics": {
             "method": "Rodas3 on one graded mesh, 64-bit",
+            "kernel": planned.way.name,
+            "kernel_chosen": planned.way.why,
             "tolerance": numerics.tolerance(study, disease),
             "error_of_probe": accuracy.error,
             "error_in_this_run": checked,

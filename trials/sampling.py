@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 from jax import Array
 
 from ..cluster import ledger, platform, store
@@ -105,20 +104,10 @@ def claimed(folder: Path, sample: Sample, resume: bool) -> Iterator[None]:
       BadInput: as `examine`, or the folder cannot be written, or twins come out otherwise than when it was begun.
       StoreError: another process is at work there.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"out={folder}: the folder cannot be written: {error.strerror}") from None
-    with store.Lock(folder):
-        new = examine(folder, sample, resume) == "new"
-        first = first_twins(sample)
-        if new:
-            text = yaml.safe_dump(sample._asdict() | {FIRST: first}, sort_keys=False)
-            try:
-                store.write(folder / PLAN, text.encode())
-            except store.StoreError as error:
-                raise BadInput(f"out={folder}: the folder cannot be written: {error}") from None
-        elif stored(folder)[1] != first:
+    first = first_twins(sample)
+    plan = sample._asdict() | {FIRST: first}
+    with bundle.held(folder, PLAN, plan, lambda: examine(folder, sample, resume)) as new:
+        if not new and stored(folder)[1] != first:
             raise BadInput(
                 f"out={folder}: twins drawn now differ from those drawn when this sample was begun, so it cannot be"
                 " finished; the population, the versions or the processor are others. Choose another folder"

@@ -1,5 +1,8 @@
 """One piece of work: some twins simulated and written. A pure function of the study and the piece's number."""
 
+import contextlib
+import ctypes
+import gc
 import io
 import json
 import threading
@@ -30,6 +33,7 @@ from .regimen import DAYS
 from .schedule import mesh, protocol
 from .sides import NAMES
 from .study import Study, canonical
+from .ways import MARK
 
 _ONE_AT_A_TIME = threading.Lock()  # threads that need the same program wait for the first to compile it
 SIZE = 1024  # twins a shard: fixed, since the last bit of a result depends on the shape it is computed in
@@ -38,12 +42,13 @@ SIZE = 1024  # twins a shard: fixed, since the last bit of a result depends on t
 class Job(NamedTuple):
     """What all shards of a run share; plain data, so that it travels to any worker.
 
-    study: canonical JSON. scale: of the time mesh. labels: of the strata.
+    study: canonical JSON. scale: of the time mesh. labels: of the strata. way: what computes, `lanes` or `xla`.
     """
 
     study: str
     scale: float
     labels: tuple[str, ...]
+    way: str = "xla"
 
 
 class Shard(NamedTuple):
@@ -95,13 +100,27 @@ def simulate(job: Job, shard: Shard) -> tuple[dict[str, pa.Table], float]:
         "observations": _observations(record, shard.ids, given, weeks, disease, _stages(record, shard.arms, study)),
         "events": events,
     }
-    return tables, seconds
+    return {kind: _marked(table, job.way) for kind, table in tables.items()}, seconds
 
 
-def compile_ahead(study: Study) -> None:
+def compile_ahead(study: Study, way: str) -> None:
     """Have the simulation of a study ready by the time its first shard comes."""
-    text = canonical(study)
-    _program(text, len(mesh(study.trial, 1.0).times))
+    _program(canonical(study), len(mesh(study.trial, 1.0).times), way)
+
+
+def forget() -> None:
+    """Let go of the simulations of this process, of all that JAX compiled, and of the memory that compiling left."""
+    _prepared.cache_clear()
+    _compiled.cache_clear()
+    jax.clear_caches()
+    gc.collect()
+    _give_back()
+
+
+def _give_back() -> None:
+    """Have the C library return to the system what was freed: compiling leaves it hundreds of MiB."""
+    with contextlib.suppress(OSError, AttributeError):  # only that of GNU has the call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @cache
@@ -109,27 +128,26 @@ def _prepared(job: Job) -> tuple[Study, Callable[[Array, Array], Record]]:
     """The study, and its compiled simulation of (ids, arms)."""
     study = Study.model_validate(json.loads(job.study))
     key, trial, theta = _inputs(study, job.scale)
-    program = _program(job.study, len(trial.grid.times))
+    program = _program(job.study, len(trial.grid.times), job.way)
     return study, lambda ids, arms: program(key, ids, arms, trial, theta)
 
 
-def _program(study: str, nodes: int) -> Compiled:
+def _program(study: str, nodes: int, way: str) -> Compiled:
     with _ONE_AT_A_TIME:
-        return _compiled(study, nodes)
+        return _compiled(study, nodes, way)
 
 
 @cache
-def _compiled(study: str, nodes: int) -> Compiled:
+def _compiled(study: str, nodes: int, way: str) -> Compiled:
     """The simulation, compiled for a study (canonical JSON) whose time mesh is held in `nodes` places."""
     plan = Study.model_validate(json.loads(study))
-    key, trial, theta = _inputs(plan, 1.0)
-    trial = trial._replace(grid=trial.grid._replace(times=jnp.zeros(nodes)))
-    some = jnp.zeros(SIZE, dtype="int64")
-    return (
-        kernel(plan.trial.disease, plan.population.source, plan.trial.details, plan.trial.split)
-        .lower(key, some, some, trial, theta)
-        .compile()
-    )
+    key, arrays, theta = _inputs(plan, 1.0)
+    arrays = arrays._replace(grid=arrays.grid._replace(times=jnp.zeros(nodes)))
+    trial, some = plan.trial, jnp.zeros(SIZE, dtype="int64")
+    simulation = kernel(trial.disease, plan.population.source, trial.details, trial.split, way)
+    compiled = simulation.lower(key, some, some, arrays, theta).compile()
+    _give_back()
+    return compiled
 
 
 def _inputs(study: Study, scale: float) -> tuple[Array, Protocol, dict[str, Array]]:
@@ -152,6 +170,11 @@ def _field(name: str, values: pa.Array, unit: str, about: str) -> tuple[pa.Field
 def _table(fields: list[tuple[pa.Field, pa.Array]]) -> pa.Table:
     metadata = {"origin": "simulated by Cutis: synthetic twins, no person's data"}
     return pa.Table.from_arrays([v for _, v in fields], schema=pa.schema([f for f, _ in fields], metadata=metadata))
+
+
+def _marked(table: pa.Table, way: str) -> pa.Table:
+    """The table, saying what computed it: a run that goes on stays with that."""
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), MARK: way.encode()})
 
 
 def _twins(

@@ -7,7 +7,6 @@ person the same bits whoever stands beside. It has no derivatives and runs on pr
 """
 
 import ctypes
-import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -23,8 +22,9 @@ from llvmlite import ir
 
 from .lanes_code import Code, Single, Unsupported
 from .lanes_jaxpr import BYTE, COUNT, Compiler, Table, kind_of, read
+from .lanes_machine import compiled, machine, named, optimised
 
-__all__ = ["WIDTH", "Unsupported", "each", "machine", "plain"]
+__all__ = ["WIDTH", "Unsupported", "each", "machine", "optimised", "plain"]
 
 WIDTH = 16  # people side by side
 _ONE_AT_A_TIME = threading.Lock()  # a name is made known to XLA once
@@ -71,13 +71,6 @@ def each(function: Callable[..., Any], people: Any, common: Any = (), *, width: 
     return jax.tree.unflatten(jax.tree.structure(shapes), [r[..., :count] for r in found])
 
 
-def machine() -> str:
-    """What lanes are compiled for: processor and its vector instructions."""
-    wanted = ("avx2", "avx512f", "fma", "neon", "sve")
-    features = llvm.get_host_cpu_features()
-    return " ".join([llvm.get_host_cpu_name(), *(name for name in wanted if features.get(name))])
-
-
 def plain(function: Callable[..., Any], people: Any, common: Any = ()) -> Any:
     """`function(people, common)` as XLA computes it: what `each` is compared with, and what replaces it where lanes
     are not to be had."""
@@ -105,7 +98,7 @@ def _count(leaves: Sequence[Array]) -> int:
 def _registered(closed: ClosedJaxpr, differ: Sequence[bool], width: int) -> str:
     """The name under which XLA knows the compiled jaxpr, which says what it computes and for which machine."""
     text = written(closed, differ, width)
-    name = "cutis_lanes_" + hashlib.sha256(f"{llvm.llvm_version_info} {machine()}\n{text}".encode()).hexdigest()[:24]
+    name = named(text)
     with _ONE_AT_A_TIME:
         _target(name, text)
     return name
@@ -114,34 +107,11 @@ def _registered(closed: ClosedJaxpr, differ: Sequence[bool], width: int) -> str:
 @cache
 def _target(name: str, text: str) -> llvm.ExecutionEngine:
     """Machine code of a module, made known to XLA; kept, since XLA holds its address."""
-    engine = compiled(text)
+    engine = compiled(text, name)
     capsule = ctypes.pythonapi.PyCapsule_New
     capsule.restype, capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
     jax.ffi.register_ffi_target(name, capsule(engine.get_function_address("handler"), None, None), platform="cpu")
     return engine
-
-
-def compiled(text: str) -> llvm.ExecutionEngine:
-    """Machine code of a module in LLVM's language, for this machine."""
-    module, target = optimised(text)
-    engine = llvm.create_mcjit_compiler(module, target)
-    engine.finalize_object()
-    return engine
-
-
-def optimised(text: str) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
-    """The module as LLVM improves it for this machine."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(text)
-    module.verify()
-    features = llvm.get_host_cpu_features().flatten()
-    target = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=3
-    )
-    passes = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=2))
-    passes.getModulePassManager().run(module, passes)
-    return module, target
 
 
 def written(closed: ClosedJaxpr, differ: Sequence[bool], width: int) -> str:
