@@ -143,7 +143,7 @@ def verify(
     folder: Folder,
     rerun: Annotated[int, typer.Option(min=0, help="shards to simulate again")] = 1,
 ) -> None:
-    """Re-hash a run, analyse it again and simulate some of its shards again, to the bit."""
+    """Re-hash a run, analyse it again and simulate some of its shards again: to the bit where it was made."""
     with _plainly():
         from .errors import Unfinished
         from .sweep.place import is_sweep
@@ -160,7 +160,7 @@ def verify(
             raise Unfinished(f"{folder}: not verified: {len(wrong)} of {len(findings)} checks failed")
         for finding in findings:
             if "again" in finding.what:
-                print(f"{finding.what}: the same bytes")
+                print(f"{finding.what}: {finding.level}")
         print(f"{folder}: verified, {len(findings)} checks")
 
 
@@ -180,7 +180,8 @@ def report(
 @app.command(name="list")
 def list_(
     what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="trials, treatments, models, endpoints, populations or baselines")
+        str,
+        typer.Argument(metavar="WHAT", help="trials, treatments, models, endpoints, populations, baselines or sweeps"),
     ],
 ) -> None:
     """List what there is, one line each."""

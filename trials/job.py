@@ -35,15 +35,16 @@ def destination(task: Job) -> Path:
 
 
 def describe(task: Job) -> Iterator[str]:
-    """The plan of a study in words, with what it will take on disk (measured on runs of the shipped trial)."""
+    """The plan of a study in words, with what it will take (`cost`)."""
     from ..core.diseases import DISEASES
+    from . import cost
     from .report.words import regimen
     from .schedule import mesh
     from .shard import SIZE
 
     study, trial = task.study(), task.trial
     disease = DISEASES[trial.disease]
-    twins, visits, sides = study.population.size, len(trial.visits), 2 if trial.split else 1
+    twins, visits = study.population.size, len(trial.visits)
     yield f"{trial.title}"
     yield f"study {study.fingerprint()[:12]}, seed {study.seed}, population {study.population.source}"
     yield from _chosen(study)
@@ -56,7 +57,7 @@ def describe(task: Job) -> Iterator[str]:
     yield f"  {visits} visits to week {trial.visits[-1]}, {len(trial.analyses)} analyses"
     steps = mesh(trial, 1.0).steps
     yield f"  {twins:,} twins in {-(-twins // SIZE):,} shards of {SIZE}; about {steps:,} time steps"
-    yield f"  about {twins * (sides * visits * BYTES_A_VISIT + BYTES_A_TWIN) / 1e6:,.1f} MB on disk"
+    yield f"  {cost.words(study)}"
     yield f"  {task.cluster.kind} executor; folder {destination(task)}"
 
 
@@ -72,9 +73,6 @@ def _chosen(study: Study) -> Iterator[str]:
     if people.recruitment:
         regions = people.recruitment.regions.items()
         yield "  recruited in " + ", ".join(f"{n} ({r.share:.0%}, {r.sites} sites)" for n, r in regions)
-
-
-BYTES_A_VISIT, BYTES_A_TWIN = 5, 290  # compressed: a row of observations, and of twins with their events
 
 
 def rebuild(folder: Path, to: Path) -> None:
