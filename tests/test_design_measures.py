@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -269,6 +270,8 @@ def test_the_report_opens_offline_and_tells_the_error_beside_every_figure(outcom
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
     assert "<script" not in text
     assert text.count("<svg") == 3
+    contents = text.partition("<nav")[2].partition("</nav>")[0]
+    assert re.findall('href="#([a-z]+)"', contents) == re.findall('<section id="([a-z]+)"', text)
     assert "the analysis tends to 0.28: -0.02 from the true value" in text
     assert "power 90% needs" in text
     _, rows = tables.power(told)
