@@ -234,6 +234,8 @@ def _tested(table: Table, estimate: float, se: float, low: float, high: float) -
     x1, n1, x0, n0 = table
     test = chi_squared(x1, n1, x0, n0)
     flag = test.flag if se > 0 or not np.isfinite(se) else test.flag | Flag.NO_VARIATION
+    if np.isnan(low) or np.isnan(high):  # an arm in which nobody, or everybody, responds has no log ratio
+        flag |= Flag.SEPARATION
     return Estimate(estimate, se, low, high, test.statistic, np.inf, test.p, flag)
 
 
