@@ -30,6 +30,10 @@ bench: .venv/installed
 	$(BIN)/python bench/engine.py
 	$(BIN)/python bench/design.py
 	$(BIN)/python bench/sweep.py
+	$(BIN)/python bench/scale.py
+	$(BIN)/python bench/executors.py
+	$(BIN)/python bench/gpu.py
+	$(BIN)/python bench/cost.py
 
 .venv/installed: pyproject.toml $(wildcard locks/*.txt)
 	@test -n "$(PYTHON)" || { echo "Cutis needs Python 3.11, 3.12 or 3.13; none was found. Say where: make PYTHON=..."; exit 1; }

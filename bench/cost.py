@@ -24,15 +24,8 @@ from cutis.trials.compose import from_configuration
 from cutis.trials.schedule import mesh
 from cutis.trials.study import Study
 
-TRIALS = (
-    "psoriasis/erasure",
-    "psoriasis/il23_vs_tnf",
-    "psoriasis/voyage_1",
-    "acne/adapalene_bpo",
-    "acne/clascoterone",
-    "acne/antibiotic_course",
-)
-SIZES = (2_000, 8_000, 32_000)
+TRIALS = ("psoriasis/erasure", "psoriasis/il23_vs_tnf", "acne/adapalene_bpo", "acne/antibiotic_course")
+SIZES = (2_000, 60_000)  # a run of few twins is all beginning
 DISEASES = ("acne", "psoriasis")
 
 
@@ -65,8 +58,9 @@ def main() -> None:
         n, disease = run.study.population.size, run.study.trial.disease
         each = found["seconds.each"] + run.steps * found[f"seconds.step.{disease}"]
         size = found["bytes.begin"] + n * (found["bytes.twin"] + run.visits * found["bytes.visit"])
+        took = found[f"seconds.begin.{disease}"] + n * each
         print(
-            f"{run.trial:<26} {n:>8,} {run.steps:>7,} {run.seconds:>8.1f} {found['seconds.begin'] + n * each:>8.1f} "
+            f"{run.trial:<26} {n:>8,} {run.steps:>7,} {run.seconds:>8.1f} {took:>8.1f} "
             f"{run.size / 1e6:>8.1f} {size / 1e6:>8.1f}"
         )
     for name, value in found.items():
@@ -99,12 +93,13 @@ def _cpu() -> float:
 def seconds(runs: list[Run]) -> dict[str, float]:
     """What a run, a twin, and a step of a twin take."""
     columns = [
-        [1.0, run.study.population.size]
+        [float(run.study.trial.disease == name) for name in DISEASES]
+        + [run.study.population.size]
         + [run.study.population.size * run.steps * (run.study.trial.disease == name) for name in DISEASES]
         for run in runs
     ]
-    names = ("seconds.begin", "seconds.each", *(f"seconds.step.{name}" for name in DISEASES))
-    return dict(zip(names, _fitted(columns, [run.seconds for run in runs]), strict=True))
+    begin, step = ([f"seconds.{part}.{name}" for name in DISEASES] for part in ("begin", "step"))
+    return dict(zip([*begin, "seconds.each", *step], _fitted(columns, [run.seconds for run in runs]), strict=True))
 
 
 def sizes(runs: list[Run]) -> dict[str, float]:

@@ -2,9 +2,9 @@
 
     CPU seconds = begin + twins (each + sides x steps x step)
 
-with the steps of the study's time mesh, which grow with its weeks and its doses, and a time per step of each disease,
-which holds its states. A twin has one arm (both in a split-body trial, which has two sides), so that the number of arms
-counts through the twins alone. `bench/cost.py` fits the numbers.
+with the steps of the study's time mesh, which grow with its weeks and its doses; the beginning and a step have times of
+their own for each disease, which hold its states. A twin has one arm (both in a split-body trial, which has two sides),
+so that the number of arms counts through the twins alone. `bench/cost.py` fits the numbers.
 """
 
 from functools import cache
@@ -38,7 +38,7 @@ def estimate(study: Study) -> Cost:
     told, trial, twins = table(), study.trial, study.population.size
     sides = 2 if trial.split else 1
     each = told.value("seconds.each") + sides * mesh(trial, 1.0).steps * told.value(f"seconds.step.{trial.disease}")
-    hours = (told.value("seconds.begin") + twins * each) / HOUR
+    hours = (told.value(f"seconds.begin.{trial.disease}") + twins * each) / HOUR
     size = told.value("bytes.twin") + sides * len(trial.visits) * told.value("bytes.visit")
     megabytes = (told.value("bytes.begin") + twins * size) / 1e6
     return Cost(hours, megabytes, hours * told.value("price.core"))
