@@ -26,11 +26,11 @@ from cutis.core.psoriasis.treatments import PARAMETERS, TREATMENTS
 from .smalltrials import NUMBERS, SIZE, VECTOR, courses, curves, theta
 
 ENTRIES = (
-    Entry("course", "a", "", "pasi90", 16, 0, -1),
-    Entry("course", "a", "", "pasi75", 16, 0, -1),
-    Entry("course", "b", "", "pasi90", 16, 1, -1),
-    Entry("course", "b", "", "pasi90", 12, 1, -1),
-    Entry("arm", "t", "x", "pasi90", 16, 1, 0),
+    Entry("course", "a", "", "pasi90", 16, 0, -1, 16),
+    Entry("course", "a", "", "pasi75", 16, 0, -1, 16),
+    Entry("course", "b", "", "pasi90", 16, 1, -1, 16),
+    Entry("course", "b", "", "pasi90", 12, 1, -1, 12),
+    Entry("arm", "t", "x", "pasi90", 16, 1, 0, 16),
 )
 KNOWN = {
     key: SimpleNamespace(odds_ratio=ratio) for key, ratio in zip(TAKEN.values(), (0.66, 0.78, 1.25, 0.99), strict=True)

@@ -23,7 +23,7 @@ def table(*entries):
 
 def of_arms(*arms, week=12):
     return table(
-        *(Entry("arm", "t", a.name, r.outcome, week, -1, 0) for a in arms for r in a.readouts if r.week == week)
+        *(Entry("arm", "t", a.name, r.outcome, week, -1, 0, week) for a in arms for r in a.readouts if r.week == week)
     )
 
 
@@ -80,7 +80,7 @@ def test_what_the_table_does_not_follow_is_not_counted():
 def test_courses_enter_by_their_differences_from_week_12():
     percents = {"pasi75": {2: 10.0, 4: 30.0, 12: 70.0, 16: 75.0}}
     course = TimeCourse("c", "measured", "", "", courses("adalimumab"), percents)
-    known = table(*(Entry("course", "c", "", "pasi75", week, 0, -1) for week in (2, 4, 12, 16)))
+    known = table(*(Entry("course", "c", "", "pasi75", week, 0, -1, week) for week in (2, 4, 12, 16)))
     found = likelihood.summaries((course,), (), known, {"early": 0.2, "late": 0.1, "relapse": 0.3})
     assert (found.one.tolist(), found.other.tolist()) == ([0, 1, 3], [2, 2, 2])
     np.testing.assert_allclose(found.value, [logit(p / 100) - logit(0.7) for p in (10, 30, 75)])
@@ -93,7 +93,7 @@ def test_of_relapse_the_shares_count_and_the_median_time():
         {20: 60.0, 24: 40.0}, None,
     )  # fmt: skip
     # 59 days after week 12 is nearest to week 20, where 60 % are told too: the median is what counts
-    known = table(*(Entry("relapse", "r", "", "pasi50", week, 0, -1, "pasi75", 12) for week in (20, 24)))
+    known = table(*(Entry("relapse", "r", "", "pasi50", week, 0, -1, 0, "pasi75", 12) for week in (20, 24)))
     assert likelihood.relapse_targets(relapse, known) == [(0, 0.5), (1, 0.4)]
     found = likelihood.summaries((), (relapse,), known, {"early": 0.2, "late": 0.1, "relapse": 0.3})
     assert found.other.tolist() == [-1, -1]

@@ -139,19 +139,26 @@ def test_relapse_is_looked_at_in_those_who_had_responded():
         kept=weeks,
     )  # fmt: skip
     of_all = replace(relapse, key="all", among="all", loss="pasi75", kept={20: 50.0}, median_days=None)
-    found = built((), relapses=(relapse, of_all))
+    of_all_left = replace(of_all, key="all, left", nonresponse=True)
+    left = replace(relapse, key="left", kept={20: 50.0}, median_days=None, nonresponse=True)
+    found = built((), relapses=(relapse, of_all, of_all_left, left))
     assert [(e.key, e.outcome, e.week) for e in found.entries] == [
         ("r", "pasi50", 16), ("r", "pasi50", 20), ("r", "pasi50", 18), ("all", "pasi75", 20),
+        ("all, left", "pasi75", 20), ("left", "pasi50", 20),
     ]  # fmt: skip
     group = found.groups[0]
-    seen = np.asarray(activity(group.arms, group.weeks, theta(), jnp.zeros(2)))[:, 0]
+    seen = np.asarray(activity(group.arms, group.weeks, theta(), jnp.zeros(4)))[:, 0]
     observed = np.interp(seen[10], GRID, curves()["pasi75"])
     value = found.values(START, np.zeros(0))
     for place, week in ((0, 16), (1, 20), (2, 18)):
         reached = np.interp(seen[week - 2], GRID, curves()["pasi50"])
         assert value[place] == pytest.approx((reached * observed).mean() / observed.mean(), abs=1e-10)
-    left = np.exp(-NUMBERS["trial.attrition"] * 20)
-    assert value[3] == pytest.approx(left * np.interp(seen[18], GRID, curves()["pasi75"]).mean(), abs=1e-10)
+    everyone = np.interp(seen[18], GRID, curves()["pasi75"]).mean()
+    assert value[3] == pytest.approx(everyone, abs=1e-10)
+    # those who left since the response was looked at (week 12) count as relapsed where the trial counted them so
+    stayed = np.exp(-NUMBERS["trial.attrition"] * 8)
+    assert value[4] == pytest.approx(stayed * everyone, abs=1e-10)
+    assert value[5] == pytest.approx(stayed * value[1], abs=1e-10)
 
 
 def test_courses_of_a_meta_analysis_are_followed_in_typical_people_and_belong_to_no_trial():

@@ -34,7 +34,7 @@ LONGEST = 52  # week of an arm that is followed
 
 class Entry(NamedTuple):
     """What one place of the vector is: an arm's share of `outcome` at `week`, or (relapse) of those of `among` at week
-    `since` who still have it. drug, trial: -1 for none."""
+    `since` who still have it. drug, trial: -1 for none. leaving: weeks in which those who leave count as without it."""
 
     kind: str
     key: str
@@ -43,6 +43,7 @@ class Entry(NamedTuple):
     week: int
     drug: int
     trial: int
+    leaving: int
     among: str = ""
     since: int = 0
 
@@ -63,7 +64,7 @@ class Group(NamedTuple):
     arms: Arms
     weeks: int
     trial: np.ndarray
-    rows: np.ndarray  # (entries of the group, 5): arm, week, response, week and response of those observed (-1: all)
+    rows: np.ndarray  # (entries, 6): arm, week, response, leaving, week and response of those observed (-1: all)
 
 
 class Data(NamedTuple):
@@ -183,11 +184,11 @@ def _probabilities(shape: Shape, data: Data, vector: Array, effects: Array) -> A
 
 def _share(seen: Array, curves: Array, theta: dict[str, Array], row: Array) -> Array:
     """One probability from the activity (weeks - 1, arms, people)."""
-    arm, week, response, since, among = row
+    arm, week, response, leaving, since, among = row
     reached = _read(curves[response], seen[week - 2, arm])
     observed = _read(curves[among], seen[since - 2, arm])
-    left = jnp.exp(-theta["trial.attrition"] * week)
-    return jnp.where(among < 0, left * reached.mean(), (reached * observed).mean() / observed.mean())
+    stayed = jnp.exp(-theta["trial.attrition"] * leaving)
+    return stayed * jnp.where(among < 0, reached.mean(), (reached * observed).mean() / observed.mean())
 
 
 def _read(curve: Array, seen: Array) -> Array:
@@ -232,7 +233,7 @@ def build(
     for number, trial in enumerate(trials):
         for arm in trial.arms:
             found = [
-                Entry("arm", trial.key, arm.name, r.outcome, r.week, _drug(arm), number)
+                Entry("arm", trial.key, arm.name, r.outcome, r.week, _drug(arm), number, r.week)
                 for r in arm.readouts
                 if 2 <= r.week <= LONGEST
             ]
@@ -245,7 +246,7 @@ def build(
         if not followed(scenario.arm):
             continue
         found = [
-            Entry("course", course.key, "", outcome, week, _drug(scenario.arm), -1)
+            Entry("course", course.key, "", outcome, week, _drug(scenario.arm), -1, week)
             for outcome, percents in course.percents.items()
             for week in percents
         ]
@@ -258,8 +259,10 @@ def build(
         weeks = dict.fromkeys(relapse.kept)
         if relapse.median_days is not None:
             weeks[relapse.stopped + round(relapse.median_days / 7)] = None
+        drug = _drug(scenario.arm)
+        leaving = {week: week - relapse.at if relapse.nonresponse else 0 for week in weeks}
         found = [
-            Entry("relapse", relapse.key, "", kept, week, _drug(scenario.arm), -1, relapse.among, relapse.at)
+            Entry("relapse", relapse.key, "", kept, week, drug, -1, leaving[week], relapse.among, relapse.at)
             for week in weeks
         ]
         asked.setdefault(next(w for w in HORIZONS if w >= max(weeks)), []).append((scenario, found))
@@ -267,7 +270,7 @@ def build(
     for weeks, list_ in sorted(asked.items()):
         rows = []
         for place, (_, found) in enumerate(list_):
-            rows += [(place, e.week, RESPONSES.index(e.outcome), *_observed(e)) for e in found]
+            rows += [(place, e.week, RESPONSES.index(e.outcome), e.leaving, *_observed(e)) for e in found]
             entries += found
         arms = gather([scenario for scenario, _ in list_], weeks, size, fixed)
         trial = np.array([found[0].trial for _, found in list_])

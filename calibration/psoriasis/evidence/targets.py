@@ -19,6 +19,7 @@ LOSSES = ("half_improvement", "pasi50", "pasi75", "pasi90", "iga01", "iga3")
 AMONG = ("all", "pasi50", "pasi75", "pasi90", "iga01")
 SETTINGS = ("trial", "practice")
 EFFECTS = ("effects", "subgroups")
+MISSING = ("nonresponse",)  # what a share without relapse may take those for who left
 ONSET = ("rates", "half_improvement", "mean_improvement")
 
 
@@ -38,6 +39,7 @@ class Relapse(Fact):
     loss: what counts as relapse, one of LOSSES.
     median_days: from `stopped` on; None if it is not told. range_days: its limits.
     kept: percent without relapse, by week from baseline. n: people observed; None if it is not told.
+    nonresponse: whether those who left count as relapsed.
     """
 
     treatment: str
@@ -50,6 +52,7 @@ class Relapse(Fact):
     range_days: tuple[float, float] | None
     kept: Mapping[int, float]
     n: int | None
+    nonresponse: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ def read_relapses(file: Path) -> tuple[Relapse, ...]:
     needed = {"treatment", "regimen", "stopped", "among", "loss", *ORIGIN}
     found = []
     for key, entry, where, fact in facts(file, "relapses"):
-        entry = fields(entry, where, needed, {"at", "median_days", "range_days", "kept", "n", "note"})
+        entry = fields(entry, where, needed, {"at", "median_days", "range_days", "kept", "n", "missing", "note"})
         if "median_days" not in entry and "kept" not in entry:
             raise ValueError(f"{where}: tells neither median_days nor kept")
         stopped = count(entry["stopped"], f"{where}.stopped", 1)
@@ -179,6 +182,7 @@ def read_relapses(file: Path) -> tuple[Relapse, ...]:
                 range_days=(float(low), float(high)) if low is not None and high is not None else None,
                 kept=by_week(entry["kept"], f"{where}.kept") if "kept" in entry else {},
                 n=count(entry["n"], f"{where}.n", 1) if "n" in entry else None,
+                nonresponse="missing" in entry and bool(one_of(entry["missing"], f"{where}.missing", MISSING)),
             )
         )
     return tuple(found)
