@@ -55,13 +55,26 @@ class Belief(Protocol):
 class Group(NamedTuple):
     """Effects of one kind, one a trial for instance: normal around 0 with the standard deviation `spread`.
 
-    telling: whether each effect tells of the spread, (size,), which then holds for the others too; all do if not given.
+    usual: whether an effect has that spread, (size,); all have, if not given. The others have their own one, `apart`.
     """
 
     name: str
     size: int
     spread: float = 0.2
-    telling: np.ndarray | None = None
+    usual: np.ndarray | None = None
+    apart: float = 0.2
+
+    @property
+    def spreads(self) -> np.ndarray:
+        """The standard deviation of each effect, (size,)."""
+        return np.full(self.size, self.spread) if self.usual is None else np.where(self.usual, self.spread, self.apart)
+
+    def adapted(self, squares: np.ndarray, known: np.ndarray) -> "Group":
+        """With the spreads that these expected squares of effects tell; known: of which effects there is a figure."""
+        usual = np.full(self.size, True) if self.usual is None else self.usual
+        return self._replace(
+            spread=_spread(squares[known & usual], self.spread), apart=_spread(squares[known & ~usual], self.apart)
+        )
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ class Posterior:
     @property
     def spread(self) -> np.ndarray:
         """SD of each effect."""
-        return np.array([group.spread for group in self.groups for _ in range(group.size)])
+        return np.array([spread for group in self.groups for spread in group.spreads])
 
 
 def climb(
@@ -221,15 +234,14 @@ def _adapted(
     """With spreads after one step of the EM algorithm over the effects that some figure tells of."""
     size = len(vector)
     squares = parts(at.groups, effects**2 + np.diag(covariance)[size:])
-    telling = [np.ones(g.size, dtype=bool) if g.telling is None else g.telling for g in at.groups]
-    seen = parts(at.groups, known & np.concatenate(telling))
-    groups = [
-        group._replace(spread=float(max(np.sqrt(np.mean(squares[group.name][seen[group.name]])), NARROWEST)))
-        if seen[group.name].any()
-        else group
-        for group in at.groups
-    ]
+    seen = parts(at.groups, known)
+    groups = [group.adapted(squares[group.name], seen[group.name]) for group in at.groups]
     return Posterior(at.table, at.terms, at.believed.adapted(vector, covariance), tuple(groups))
+
+
+def _spread(squares: np.ndarray, before: float) -> float:
+    """Of effects with these expected squares; as before, if there are none."""
+    return float(max(np.sqrt(np.mean(squares)), NARROWEST)) if len(squares) else before
 
 
 def _variation(terms: Mapping[str, Term], value: np.ndarray, places: int) -> dict[str, float]:

@@ -115,8 +115,8 @@ def draws(of: Refit, number: int = DRAWS, seed: int = SEED) -> Draws:
         free = _free(table.values(fit.vector + root @ rng.standard_normal(size), none), table.shares)
         free = np.tile(free, (REPEATS, 1))
         for group in fit.groups:
-            effect = group.spread * rng.standard_normal((REPEATS, group.size + 1))
-            effect[:, -1] = 0.0  # of what has none
+            spreads = np.append(group.spreads, 0.0)  # nothing for what has no effect
+            effect = spreads * rng.standard_normal((REPEATS, group.size + 1))
             free = free + slopes[group.name] * effect[:, table.belongs[group.name]]
         drawn.append(np.where(table.shares, _inside(expit(free)), free))
     return Draws(value, np.concatenate(drawn), fit.variation)

@@ -27,6 +27,7 @@ START = {  # those that a calibration estimates, as the first fit of a typical f
     "model.follicle_recovery": 0.00063,
     "model.follicle_loss": 0.0080,
     "placebo.tablet": 0.68,
+    "placebo.tablet_comedones": 1.0,
     "placebo.session": 0.5,
 }
 FIXED = THETA | {name: jnp.asarray(value) for name, value in START.items()}

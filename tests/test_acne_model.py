@@ -199,6 +199,17 @@ def test_a_vehicle_and_a_tablet_act_by_themselves_and_the_tablet_less():
     assert falls[1][1] < falls[1][0]
 
 
+def test_a_tablet_can_do_less_to_comedones_than_to_inflammation():
+    """Less of it on comedones leaves more of both: lesions come from comedones."""
+    alike, less = typical(1), typical(1)
+    less = less._replace(theta=less.theta | {"placebo.tablet_comedones": jnp.asarray(0.4)})
+    after = [follow(person, {0: under([{"tablet": 1.0}])}, [0, 84])[84] for person in (alike, less)]
+    on_vehicle = [follow(person, {0: under([{"vehicle": 1.0}])}, [0, 84])[84] for person in (alike, less)]
+    assert comedones(after[1])[0] > 1.1 * comedones(after[0])[0]
+    assert 1 < inflammatory(after[1])[0] / inflammatory(after[0])[0] < comedones(after[1])[0] / comedones(after[0])[0]
+    np.testing.assert_array_equal(comedones(on_vehicle[0]), comedones(on_vehicle[1]))
+
+
 def test_a_session_acts_by_itself_and_its_effect_wears_off():
     person = typical(1)
     states = follow(person, {0: under([{"session": 1.0}]), 7: under([{}])}, [0, 7, 97, 364])

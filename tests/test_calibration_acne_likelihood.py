@@ -56,14 +56,17 @@ def test_shares_enter_as_counts_and_means_with_their_error():
     told = readouts((25.0, -45.0, -30.0), n=80)
     of = trial("t", arm("vehicle", told), arm("adapalene", readouts((40.0,), n=50, status="assumed")))
     found = terms((of,), placed(of))
-    counts, percent, change = found["counts"], found["percent"], found["change"]
+    counts, percent, comedones, change = (found[name] for name in ("counts", "percent", "comedones", "change"))
     assert counts.x.tolist() == [20, 20]
     assert counts.n.tolist() == [80, 50]
     assert counts.inflation.tolist() == [1.0, RECALLED]
     assert (counts.upper.tolist(), counts.lower.tolist()) == ([0, 3], [-1, -1])
-    assert percent.value.tolist() == [-45.0, -30.0]
+    assert percent.value.tolist() == [-45.0]
+    assert comedones.value.tolist() == [-30.0]
     assert percent.error == pytest.approx(given().value("deviation.percent") / np.sqrt(80))
+    assert comedones.error == percent.error
     assert percent.misfit == given().value("misfit.percent")
+    assert comedones.misfit == given().value("misfit.comedones")
     assert change.telling == 0
 
 
@@ -79,8 +82,9 @@ def test_what_is_left_out_is_not_seen():
     all_, rest = (terms(of, placed(*of), out) for out in ((), {"two", "three/adapalene"}))
     assert all_["counts"].telling == 7
     assert rest["counts"].telling == 4
-    assert all_["percent"].telling == 14
-    assert rest["percent"].telling == 8
+    for name in ("percent", "comedones"):
+        assert all_[name].telling == 7
+        assert rest[name].telling == 4
     one = of[0]
     for key, out in (
         ("one", True),
@@ -100,7 +104,7 @@ def test_success_by_grade_and_other_shares_vary_apart():
 
 def test_no_figure_at_all_is_no_error():
     found = terms((), placed())
-    assert [term.telling for term in found.values()] == [0, 0, 0, 0, 0]
+    assert [term.telling for term in found.values()] == [0] * 6
     assert all(term.log(np.zeros(0)) == 0 for term in found.values())
 
 
@@ -109,7 +113,8 @@ def test_every_published_figure_has_an_error_and_a_term():
         for a in one.arms:
             for r in a.readouts:
                 assert (error_of(r) is None) == (r.outcome in SHARES)
-                assert term_of(r) in {"counts", "shares", "score", "percent", "change"}
+                assert term_of(r) in {"counts", "shares", "score", "percent", "comedones", "change"}
+                assert (term_of(r) == "comedones") == (r.outcome == "noninflammatory_percent")
                 assert (term_of(r) == "score") == (r.outcome in SCORES)
 
 
@@ -129,5 +134,5 @@ def test_a_recalled_number_counts_a_quarter():
     )
     one, other = (terms(found, placed(*found)) for found in (of, recalled))
     value = np.array([0.2, -30.0, -20.0, 0.3, -40.0, -30.0])
-    for name in ("counts", "percent"):
+    for name in ("counts", "percent", "comedones"):
         assert one[name].log(value) == pytest.approx(RECALLED * other[name].log(value))

@@ -152,16 +152,18 @@ def test_each_group_of_effects_has_its_own_spread():
     assert np.abs(off).max() < 4.5
 
 
-def test_a_spread_is_told_by_the_effects_that_are_to_tell_of_it():
+def test_effects_that_are_not_usual_have_a_spread_of_their_own():
     table, terms, _, _ = both(np.random.default_rng(4))
     prior = Believed(np.zeros(4), np.full(4, 1e3), np.zeros(0), 1.5, 1.5)
-    telling = np.arange(60) < 20
-    groups = (Group("response", 60, 1.0, telling), Group("rater", 60, 1.0))
+    usual = np.arange(60) < 20
+    groups = (Group("response", 60, 1.0, usual, 2.0), Group("rater", 60, 1.0))
     found = climb(table, terms, prior, groups, np.zeros(4), most=60)
     own, errors = (parts(groups, x) for x in (found.effects, np.diag(found.covariance)[4:]))
     squares = own["response"] ** 2 + errors["response"]
-    assert found.spreads["response"] == pytest.approx(np.sqrt(squares[telling].mean()), rel=0.05)
-    assert found.spreads["response"] != pytest.approx(np.sqrt(squares.mean()), rel=0.001)
+    assert found.spreads["response"] == pytest.approx(np.sqrt(squares[usual].mean()), rel=0.05)
+    assert found.groups[0].apart == pytest.approx(np.sqrt(squares[~usual].mean()), rel=0.05)
+    assert found.spreads["response"] != pytest.approx(found.groups[0].apart, rel=0.001)
+    assert set(found.groups[0].spreads) == {found.groups[0].spread, found.groups[0].apart}
 
 
 def test_effects_that_no_figure_tells_of_are_zero_and_count_for_no_spread():

@@ -89,9 +89,11 @@ def calibrate(
 def groups(table: Table, trials: Sequence[Trial]) -> tuple[Group, ...]:
     """What each trial adds, in the order of the table's effects, with the spreads to start from.
 
-    How much vehicles differ is told by trials that have an arm on one: elsewhere their effect takes up what a treatment
-    does otherwise than predicted.
+    In trials with an arm on a vehicle the effects are told by how vehicles and drugs differ from one trial to the next.
+    In the others they take up whatever makes all arms of a trial respond otherwise than predicted (everybody knows that
+    he receives a drug, for one), and have spreads of their own.
     """
     controlled = {trial.key for trial in trials if trial.controls}
-    telling = np.array([key in controlled for key in table.trials])
-    return tuple(Group(name, len(table.trials), given().value(f"spread.{name}"), telling) for name in EFFECTS)
+    usual = np.array([key in controlled for key in table.trials])
+    spreads = {name: given().value(f"spread.{name}") for name in EFFECTS}
+    return tuple(Group(name, len(usual), spread, usual, spread) for name, spread in spreads.items())

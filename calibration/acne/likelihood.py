@@ -21,7 +21,7 @@ from .table import Table
 
 HERE = Path(__file__).parent
 COUNTS = ("counts", "shares")  # of success by the investigator's grade, of people with fewer lesions
-MEANS = ("percent", "change", "score")  # of lesions in per cent, of lesions, of quality of life
+MEANS = ("percent", "comedones", "change", "score")  # of lesions and of comedones in per cent; of lesions; points
 FITTED = ("inflammatory", "noninflammatory", "total")  # lesions
 
 
@@ -47,19 +47,26 @@ def seen(trial: Trial, arm: Arm, readout: Readout, left_out: Collection[str]) ->
 
 
 def term_of(readout: Readout) -> str:
-    """The term whose variation beside chance a figure has."""
+    """The term whose variation beside chance a figure has. Trials differ more in comedones than in other lesions."""
     if readout.outcome in SHARES:
         return "counts" if readout.outcome in GRADED else "shares"
-    return "score" if readout.outcome in SCORES else readout.outcome.rsplit("_", 1)[1]
+    if readout.outcome in SCORES:
+        return "score"
+    return "comedones" if readout.outcome == "noninflammatory_percent" else _unit(readout)
 
 
 def error_of(readout: Readout) -> float | None:
     """Standard error by chance of a mean or median, in its own unit; None of a share."""
     if readout.outcome in SHARES:
         return None
-    kind = readout.outcome if readout.outcome in SCORES else term_of(readout)
+    kind = readout.outcome if readout.outcome in SCORES else _unit(readout)
     sd = given().value(f"deviation.{kind}") if readout.sd is None else readout.sd
     return standard_error(sd, readout.n, readout.statistic == "median")
+
+
+def _unit(readout: Readout) -> str:
+    """In what a change of lesions is told: percent or change (in lesions)."""
+    return readout.outcome.rsplit("_", 1)[1]
 
 
 def counts_for(readout: Readout, arm: Arm) -> bool:

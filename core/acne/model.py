@@ -31,7 +31,6 @@ stay. V, O and N are how far the effects of a vehicle, of a tablet and of sessio
 that lips and liver see. A face has 10,000 follicles; that lesions take up some of them is left out.
 """
 
-from functools import reduce
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -185,12 +184,14 @@ def drift(person: Individual, state: State, signal: tuple[Array, ...]) -> State:
     """Time derivative of the state, 1/day, under a `signal`."""
     u, drives, lesions, (H1, H2, _, V, O, W, N, Z) = Effects(*signal), state[:10], Counts(*state[10:17]), state[17:]
     _, _, G, Phi, _, _, I, K, _, _ = drives
-    placebos = (V, person.theta["placebo.tablet"] * O, person.theta["placebo.session"] * N)
-    used = reduce(jnp.maximum, placebos)
+    tablet, session = person.theta["placebo.tablet"] * O, person.theta["placebo.session"] * N
+    used = jnp.maximum(V, jnp.maximum(tablet, session))
+    # What is rubbed on a face loosens comedones, which a tablet need not do.
+    rubbed = jnp.maximum(V, jnp.maximum(person.theta["placebo.tablet_comedones"] * tablet, session))
     S = jnp.maximum(G, LEAST_SEBUM)
     return (
         *_drives(person, drives, Z, S, u),
-        *_lesions(person, lesions, K * Phi * S ** person.theta["model.formation_power"], I, used, u),
+        *_lesions(person, lesions, K * Phi * S ** person.theta["model.formation_power"], I, used, rubbed, u),
         *_marks(person, lesions, H1, H2),
         (u.vehicle - V) / person.theta["placebo.time"],
         (u.tablet - O) / person.theta["placebo.time"],
@@ -230,15 +231,17 @@ def _drives(person: Individual, drives: tuple[Array, ...], Z: Array, S: Array, u
     )
 
 
-def _lesions(person: Individual, at: Counts, forming: Array, I: Array, used: Array, u: Effects) -> Counts:
+def _lesions(
+    person: Individual, at: Counts, forming: Array, I: Array, used: Array, rubbed: Array, u: Effects
+) -> Counts:
     k, placebo = person.rates, person.placebo
     i = I * (1 - placebo.inflammation * used)
     clearing = 1 + u.comedolysis + u.keratolytic + person.theta["model.isotretinoin_clearing"] * u.isotretinoin
-    c = clearing * (1 + placebo.clearing * used)
+    c = clearing * (1 + placebo.clearing * rubbed)
     papules = i * (k.kMP * at.M + k.kCP * at.Cc + k.kOP * at.Co + k.kEP * at.E)
     healed = k.kP0 * at.Pa + k.kU0 * at.Pu + k.kD0 * at.D
     return Counts(
-        M=k.FM * forming * (1 - placebo.formation * used) - (k.kMC + k.kMP * i + k.kM0 * c) * at.M,
+        M=k.FM * forming * (1 - placebo.formation * rubbed) - (k.kMC + k.kMP * i + k.kM0 * c) * at.M,
         Cc=k.kMC * at.M - (k.kCP * i + k.kCO + k.kC0 * c) * at.Cc,
         Co=k.kCO * at.Cc - (k.kOP * i + k.kO0 * c) * at.Co,
         Pa=papules - (k.kPU * i + k.kPD * i * i + k.kP0) * at.Pa,
