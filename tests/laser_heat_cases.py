@@ -222,7 +222,7 @@ def lesion_ratio():
 
 def craters():
     fluence = np.array([0.08, 0.16]) / (np.pi * 0.006**2)
-    of = ablation.crater(fluence, 1e-3, ablation.CO2, ALPHA)
+    of = ablation.crater(fluence, 1e-3, ablation.CO2, ALPHA, spot=0.12)
     depth, time = np.linspace(0, 0.4, 401), np.concatenate([[0.0], np.geomspace(1e-5, 3, 300)])
     shaped = ablation.Crater(*(value.reshape(1, 1, 2) for value in of))
     celsius = 33.0 + ablation.left(shaped, depth[None, :, None], time[:, None, None], ALPHA)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cutis.core.laser.layers import Layers
-from cutis.core.laser.light import Grid, propagate, specular
+from cutis.core.laser.light import Grid, propagate, radiance, specular
 from cutis.core.laser.spot import spot_factor
 
 SKIN = Layers(
@@ -130,3 +130,16 @@ def test_wide_spots_lose_nothing_and_small_ones_more():
     factors = np.asarray(spot_factor(SKIN, [2.0, 5.0, 10.0, 40.0], [0.5, 1.5], 1.0, 1.0))
     assert (np.diff(factors, axis=0) > 0).all()
     assert factors[-1] == pytest.approx(1, abs=0.01)
+
+
+def test_light_that_comes_back_over_all_angles_is_the_diffuse_reflectance():
+    """Of matched and of mirroring surfaces: over the hemisphere, its cosine counted."""
+    node, share = np.polynomial.legendre.leggauss(80)
+    cosine = (node + 1) / 2
+    for index, g in ((1.0, 0.75), (1.4, 0.8)):
+        stack = Layers(*(np.array([x]) for x in (1.0, 0.1, 9.9, g, index)))
+        told = np.asarray(radiance(stack, np.arccos(cosine)))
+        whole = 2 * np.pi * (told * cosine * share / 2).sum()
+        assert whole == pytest.approx(float(propagate(stack).reflectance) - specular(1.0, index), rel=0.01)
+    with pytest.raises(ValueError, match=r"angles: 2\.0"):
+        radiance(stack, 2.0)

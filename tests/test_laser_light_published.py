@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cutis.core.laser.layers import Layers
-from cutis.core.laser.light import Grid, propagate, specular
+from cutis.core.laser.light import Grid, propagate, radiance, specular
 from cutis.core.laser.spot import spot_factor
 
 DATA = Path(__file__).parent / "data" / "laser"
@@ -52,6 +52,8 @@ def ours(row):
     case = CASES[name]
     if kind == "spot":
         return float(spot_factor(layers(name), numbers[:1], numbers[1:], case["n_above"], case["n_below"])[0, 0])
+    if kind == "radiance":
+        return float(radiance(layers(name), np.deg2rad(numbers), case["n_above"], case["n_below"])[0])
     found = light(name, diffuse=kind == "diffuse" and bool(where))
     mirrored = specular(case["n_above"], layers(name).refraction[0])
     if kind == "fluence":

@@ -71,10 +71,22 @@ def test_blanching_is_the_closed_form_of_sessions_and_regrowth():
     assert found == pytest.approx([shut, shut * np.exp(-rate * 60.0)])
 
 
-def test_ink_and_pigment_clear_in_equal_shares():
+def test_ink_clears_in_equal_shares():
     broken = Pigment(jnp.asarray([0.5]), jnp.full((INKS, 1), 0.5))
     assert float(outcomes.ink_clearance(broken, 3)[0]) == pytest.approx(1 - (1 - 0.5 * V["pigment.carried"]) ** 3)
-    assert float(outcomes.pigment_clearance(broken, 2)[0]) == pytest.approx(1 - (1 - 0.5 * V["pigment.shed"]) ** 2)
+
+
+def test_pigment_of_melasma_is_shed_and_comes_back():
+    """At once in equal shares; a year after the last session as published: of a fall from 6.7 to 3.2, 5.8 was back."""
+    broken = Pigment(jnp.asarray([0.5]), jnp.full((INKS, 1), 0.5))
+    shed, rate = 0.5 * V["pigment.shed"], V["pigment.returning"]
+    still = np.exp(-28.0 * rate)
+    found = np.asarray(outcomes.pigment_clearance(broken, 2, 28.0, [0.0, 365.0]))[:, 0]
+    assert found[0] == pytest.approx(shed + (1 - shed) * shed * still)
+    assert found[1] / found[0] == pytest.approx((6.7 - 5.8) / (6.7 - 3.2), rel=0.01)
+    assert float(outcomes.pigment_clearance(broken, 2, 0.0, 0.0)[0, 0]) == pytest.approx(1 - (1 - shed) ** 2)
+    with pytest.raises(ValueError, match="expected 0 days or more"):
+        outcomes.pigment_clearance(broken, 2, 28.0, [-1.0])
 
 
 def test_the_hazard_of_glands_leaves_what_the_session_leaves():

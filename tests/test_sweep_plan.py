@@ -18,7 +18,7 @@ from cutis.trials.sweep.protocols import course, numbered, protocols
 from cutis.trials.sweep.read import asked
 from cutis.trials.sweep.run import enough, source_of
 
-HAIR = "sweep=laser/hair_755"
+HAIR, SCARS = "sweep=laser/hair_755", "sweep=laser/scars_10600"
 
 
 def of(*told):
@@ -28,14 +28,16 @@ def of(*told):
 @pytest.mark.parametrize("name", options("sweep"))
 def test_every_sweep_that_is_shipped_can_be_carried_out(name):
     plan = asked([f"sweep={name}"], None).plan
-    assert len(protocols(plan)) == len(list(combinations(plan)))
+    one_each = 1 if plan.dose == "fluence" else len(plan.doses())
+    assert len(protocols(plan)) == len(list(combinations(plan))) * one_each
+    assert len(numbered(plan)) == len(list(combinations(plan))) * len(plan.doses())
     assert source_of(plan).name == "us_general"
     enough(plan)
 
 
 def test_words_change_the_plan():
     plan = of("size=600", "seed=7", "grid.fluence=[10,20.5]", "grid.cooling=[cryogen,none]", "risk.most.burn=0.02")
-    assert (plan.population.size, plan.seed, plan.fluences()) == (600, 7, (10.0, 20.5))
+    assert (plan.population.size, plan.seed, plan.doses()) == (600, 7, (10.0, 20.5))
     assert plan.risk.most["burn"] == 0.02
     assert len(numbered(plan)) == 2 * 5 * 2
     assert of().fingerprint() != plan.fingerprint() == of(*words_of(plan)).fingerprint()
@@ -110,13 +112,40 @@ def test_all_that_the_device_cannot_do_is_named_at_once():
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        (["device=fibre_1550", "settings={}"], "works by fractional; a sweep takes broad beams"),
-        (["device=ipl", "settings={}", "grid.pulse=[0.01]", "efficacy.outcome=ink_clearance"], "is a lamp"),
+        (
+            [HAIR, "device=fibre_1550", "settings={}"],
+            "grid: fibre_1550 gives columns, which are swept over energy, not fl",
+        ),
+        (
+            [HAIR, "device=fibre_1550"],
+            "efficacy.outcome: hair_reduction is not what columns are for; choose scar_reduction",
+        ),
+        ([HAIR, "device=fibre_1550"], "risk.most: burn, blister: not told of columns"),
+        ([HAIR, "device=ipl", "settings={}", "grid.pulse=[0.01]", "efficacy.outcome=ink_clearance"], "is a lamp"),
+        (
+            [HAIR, "efficacy.outcome=scar_reduction"],
+            "scar_reduction is not what a broad beam are for; choose another outcome",
+        ),
+        ([SCARS, "device=rf_needles"], "rf_needles gives needles, which are swept over power, not energy"),
+        ([SCARS, "grid.energy=[20,500]"], "co2_fractional.energy: 500 mJ is outside the device's limits, 2 to 220 mJ"),
+        ([SCARS, "grid.density=[400,900]", "settings.spot=0.4"], "spots of 0.4 mm, 900 of them a cm2, overlap"),
     ],
 )
-def test_devices_that_a_sweep_cannot_take_yet_are_refused(told, expected):
-    with pytest.raises(BadInput, match=expected):
-        protocols(of(*told))
+def test_what_does_not_go_with_a_device_is_refused(told, expected):
+    with pytest.raises(BadInput) as error:
+        protocols(asked(told, None).plan)
+    assert expected in str(error.value)
+
+
+def test_a_device_is_turned_up_by_one_setting():
+    with pytest.raises(BadInput, match="fluence and energy: a device is turned up by one of them"):
+        asked([SCARS, "grid.fluence=[1,2]"], None)
+    plan = asked([SCARS, "grid.energy=[10,20]", "grid.density=[100,200]"], None).plan
+    assert (plan.dose, plan.doses()) == ("energy", (10.0, 20.0))
+    assert numbered(plan)[1] == {"energy": 20.0, "density": 100}
+    assert [(s.energy, s.density) for s in protocols(plan)] == [(10, 100), (20, 100), (10, 200), (20, 200)]
+    assert words.setting(plan, 3) == "20 mJ, 200 /cm² density"
+    assert words.axis(plan.dose) == "Energy, mJ"
 
 
 def test_twins_must_know_their_skin_type_and_be_enough_for_the_bound():

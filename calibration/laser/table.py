@@ -240,7 +240,10 @@ def _gone(of: _Reading, damage: Array, harmed: _Harmed, renewed: Array, values: 
         gone = outcomes.texture(renewed, of.sessions, of.interval, days, values)[0]
         least = what.removeprefix("texture").removeprefix("_")
         return outcomes.cleared(gone, int(least) / 100, values["columns.between"]) if least else gone
-    share, kind = (outcomes.ink_clearance, "ink") if what.startswith("ink") else (outcomes.pigment_clearance, "melasma")
-    gone = share(Pigment(harmed.broken, harmed.ink), of.sessions, values)
-    least = what.removeprefix(kind).removeprefix("_")
+    broken = Pigment(harmed.broken, harmed.ink)
+    if what.startswith("melasma"):
+        gone = outcomes.pigment_clearance(broken, of.sessions, of.interval, days, values)[0]
+    else:
+        gone = outcomes.ink_clearance(broken, of.sessions, values)
+    least = what.removeprefix("melasma").removeprefix("ink").removeprefix("_")
     return outcomes.cleared(gone, int(least) / 100, values["pigment.between"]) if least else gone

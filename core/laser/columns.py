@@ -74,9 +74,7 @@ def columns(person: Skin, settings: Settings) -> Columns:
     count = int(person.epidermis.shape[0])
     if count == 0:
         raise ValueError("people: there are none")
-    space = 100.0 / float(settings.density or 0.0)  # mm2 of skin for each column
-    if of.delivery == "fractional" and np.pi * (float(settings.spot or 0.0) / 2) ** 2 >= space:
-        raise ValueError(f"{of.name}: spots of {settings.spot:g} mm, {settings.density:g} of them a cm2, overlap")
+    space = spaced(settings)
     if settings.wavelength in ABLATING:
         return _ablated(person, settings, space)
     size = min(PEOPLE, count)
@@ -85,6 +83,18 @@ def columns(person: Skin, settings: Settings) -> Columns:
         chosen = jnp.minimum(jnp.arange(first, first + size), count - 1)
         parts.append(_heated(Skin(*(field[chosen] for field in person)), settings, space))
     return jax.tree.map(lambda *found: jnp.concatenate(found)[:count], *parts)
+
+
+def spaced(settings: Settings) -> float:
+    """Skin for each column, mm2.
+
+    Raises:
+      ValueError: beams of a fractional laser overlap.
+    """
+    of, space = settings.device, 100.0 / float(settings.density or 0.0)
+    if of.delivery == "fractional" and np.pi * (float(settings.spot or 0.0) / 2) ** 2 >= space:
+        raise ValueError(f"{of.name}: spots of {settings.spot:g} mm, {settings.density:g} of them a cm2, overlap")
+    return space
 
 
 def energy(settings: Settings) -> float:
@@ -140,7 +150,7 @@ def _ablated(person: Skin, settings: Settings, space: float) -> Columns:
 def _crater(settings: Settings) -> tuple[float, float]:
     """Depth of ablation, and of the coagulation below it, mm."""
     laser, alpha = ABLATING[float(settings.wavelength or 0.0)], float(diffusivity(thermal(HEAT["water.dermis"])))
-    of = ablation.crater(settings.fluences[:1], settings.pulse, laser, alpha)
+    of = ablation.crater(settings.fluences[:1], settings.pulse, laser, alpha, spot=float(settings.spot or 0.0))
     shaped = ablation.Crater(*(part[:, None, None] for part in of))
     rise = ablation.left(shaped, SHELL[None, :, None], AFTER[:, None, None], alpha)
     celsius = jnp.asarray(HEAT["surface.temperature"] + rise)

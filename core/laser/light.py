@@ -95,6 +95,13 @@ def propagate(
     Raises:
       ValueError: a thickness, coefficient or index that cannot be (see `layers.check`); fewer than 4 nodes.
     """
+    return _solved(layers, n_above, n_below, diffuse, nodes, grid)[0]
+
+
+def _solved(
+    layers: Layers, n_above: float, n_below: float, diffuse: bool, nodes: int, grid: Grid | None
+) -> tuple[Light, Array]:
+    """The light, and what comes back out of the stack in each direction that is followed, (..., directions)."""
     check(layers, n_above, n_below)
     inside = indices(layers)
     if nodes < 4:
@@ -109,8 +116,39 @@ def propagate(
     return jax.tree.map(lambda x: x.reshape(*shape[:-1], *x.shape[1:]), found)
 
 
+def radiance(
+    layers: Layers, angles: Array | np.ndarray, n_above: float = 1.0, n_below: float = 1.0, *, nodes: int = NODES
+) -> Array:
+    """Diffuse light that comes back at angles to the normal outside, each steradian and each cosine, (..., angles).
+
+    Times the cosine and integrated over the hemisphere it is the reflectance less the specular part. Straight between
+    the directions that are followed, and on beyond the first and the last of them.
+
+    Args:
+      layers, n_above, n_below, nodes: as of `propagate`. angles: radians, 0 to less than pi/2, (angles,).
+
+    Raises:
+      ValueError: as `propagate`; an angle that does not point out of the stack.
+    """
+    wanted = np.atleast_1d(np.asarray(angles, float))
+    if not ((wanted >= 0) & (wanted < np.pi / 2)).all():
+        raise ValueError(f"angles: {angles}; expected 0 to less than pi/2")
+    leaving = _solved(layers, n_above, n_below, False, nodes, None)[1]
+    n, rays = indices(layers)[0], streams(float(n_above), indices(layers), float(n_below), nodes, False)
+    square = n**2 * (1 - rays.cosine[0] ** 2)  # of n sin(angle), kept across the surface
+    out = np.flatnonzero((square < n_above**2) & (rays.weight[0] > 0) & rays.active[0])
+    cosine = np.sqrt(1 - square[out] / n_above**2)
+    span = 2 * np.pi * n**2 * rays.weight[0, out] * rays.cosine[0, out] / n_above**2  # steradians times cosine
+    order = np.argsort(cosine)
+    at = np.clip(np.searchsorted(cosine[order], np.cos(wanted)), 1, len(out) - 1)
+    left, right = order[at - 1], order[at]
+    share = (np.cos(wanted) - cosine[left]) / (cosine[right] - cosine[left])
+    value = leaving[..., out] / span
+    return value[..., left] * (1 - share) + value[..., right] * share
+
+
 @partial(jax.jit, static_argnums=(1, 2, 3, 4))
-def _solve(fields: list[Array], outside: Outside, diffuse: bool, nodes: int, grid: Grid) -> Light:
+def _solve(fields: list[Array], outside: Outside, diffuse: bool, nodes: int, grid: Grid) -> tuple[Light, Array]:
     """Stacks in blocks of BLOCK; fields (stacks, layers)."""
     one = partial(_block, outside=outside, diffuse=diffuse, nodes=nodes, grid=grid)
     stacks = fields[0].shape[0]
@@ -121,7 +159,7 @@ def _solve(fields: list[Array], outside: Outside, diffuse: bool, nodes: int, gri
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:stacks], found)
 
 
-def _block(fields: list[Array], outside: Outside, diffuse: bool, nodes: int, grid: Grid) -> Light:
+def _block(fields: list[Array], outside: Outside, diffuse: bool, nodes: int, grid: Grid) -> tuple[Light, Array]:
     n_above, inside, n_below = outside
     rays = streams(n_above, inside, n_below, nodes, diffuse)
     thickness, absorption, scattering, anisotropy = (x.T for x in fields)  # (layers, batch)
@@ -165,14 +203,16 @@ def _block(fields: list[Array], outside: Outside, diffuse: bool, nodes: int, gri
     cosines = jnp.asarray(cells.cosine, kind)
     (left, _), told = lax.scan(descend, (first, up), (cells.slab, cosines, cells.slope, climbed))
     mirrored = jnp.asarray(rays.entering, kind) @ jnp.asarray(rays.mirror[0], kind) + rays.lost
-    reflectance = mirrored + jnp.sum((1 - surface) * up, axis=0)
+    leaving = (1 - surface) * up
+    reflectance = mirrored + jnp.sum(leaving, axis=0)
     transmittance = jnp.sum((1 - jnp.asarray(rays.mirror[-1], kind)[:, None]) * left, axis=0)
     absorbed, *ends = (jnp.where(sound[None], x, jnp.nan) for x in told)
     share = absorbed.reshape(len(inside), -1, absorbed.shape[-1]).sum(axis=1).T
     values = [jnp.maximum(ends[i], SMALLEST) for i in (0, 2)]
     logs = [jnp.log(values[0]), ends[1] / values[0], jnp.log(values[1]), ends[3] / values[1]]
     fluence = Fluence(*(x.T for x in (cells.top, cells.bottom, *logs, jnp.sum(thickness, axis=0)[None])))
-    return Light(jnp.where(sound, reflectance, jnp.nan), jnp.where(sound, transmittance, jnp.nan), share, fluence)
+    reflectance, transmittance, leaving = (jnp.where(sound, x, jnp.nan) for x in (reflectance, transmittance, leaving))
+    return Light(reflectance, transmittance, share, fluence), leaving.T
 
 
 def _at(z: Array, top: Array, bottom: Array, *rest: Array) -> Array:

@@ -128,10 +128,21 @@ def ink_clearance(harmed: Pigment, sessions: int, values: Values = VALUES) -> Ar
     return 1 - (left * weight).sum(axis=-2)
 
 
-def pigment_clearance(harmed: Pigment, sessions: int, values: Values = VALUES) -> Array:
-    """Share of epidermal pigment that is gone before it comes back, (..., people)."""
-    _checked(sessions, 0.0, 0.0)
-    return 1 - (1 - values["pigment.shed"] * harmed.melanosomes) ** sessions
+def pigment_clearance(
+    harmed: Pigment, sessions: int, interval: float, follow_up: ArrayLike, values: Values = VALUES
+) -> Array:
+    """Share of the pigment of melasma that is gone at times after the last session, (times, ..., people).
+
+    Broken melanosomes are shed with the epidermis; what is gone comes back at a constant rate, as melanocytes go on
+    being active, between sessions and after them.
+    """
+    times = _checked(sessions, interval, follow_up)
+    shed, rate = values["pigment.shed"] * harmed.melanosomes, values["pigment.returning"]
+    gone = jnp.zeros_like(shed)
+    for _ in range(sessions):
+        kept = gone * jnp.exp(-rate * interval)
+        gone = kept + (1 - kept) * shed
+    return jnp.stack([gone * jnp.exp(-rate * time) for time in times])
 
 
 def texture(renewed: Array, sessions: int, interval: float, follow_up: ArrayLike, values: Values = VALUES) -> Array:

@@ -175,7 +175,8 @@ def pigment(warmed: Warmed, fluences: Array) -> Pigment:
         return norm.cdf(jnp.log(ratio) / v[f"{kind}.spread"])
 
     basal = (t[0] + t[1] + t[2] / 2)[None]
-    melanosomes = broken(basal, float(spectra.melanosome(light.nm)), "melanosome")[:, 0]
+    inside = v["melanosome.denser"] * float(spectra.melanosome(light.nm))  # of its core, not of all that it fills
+    melanosomes = broken(basal, inside, "melanosome")[:, 0]
     ink = broken(_everyone(ink_depths(), warmed), v["ink.absorption"] * 532 / light.nm, "ink")
     return Pigment(melanosomes, ink)
 

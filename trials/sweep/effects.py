@@ -19,12 +19,13 @@ Values = Mapping[str, Any]
 
 
 class Effect(NamedTuple):
-    """One outcome. target: what is read in the skin. share: of the benefit, (fluences, people), from what was read,
-    sessions, their interval and the day after the last (days), and values of parameters. behind: prefixes of those."""
+    """One outcome. target: what is read in the skin; nothing where columns renew it. share: of the benefit, (doses,
+    people), from what was read, sessions, their interval and the day after the last (days), and values of parameters.
+    behind: prefixes of those."""
 
     title: str
     about: str
-    target: Target
+    target: Target | None
     share: Callable[[Any, int, float, float, Values], Array]
     behind: tuple[str, ...]
     timed: bool = False  # whether `day` matters
@@ -46,8 +47,12 @@ def _ink(harmed: Any, sessions: int, _interval: float, _day: float, values: Valu
     return outcomes.ink_clearance(harmed, sessions, values)
 
 
-def _pigment(harmed: Any, sessions: int, _interval: float, _day: float, values: Values) -> Array:
-    return outcomes.pigment_clearance(harmed, sessions, values)
+def _pigment(harmed: Any, sessions: int, interval: float, day: float, values: Values) -> Array:
+    return outcomes.pigment_clearance(harmed, sessions, interval, day, values)[0]
+
+
+def _texture(renewed: Any, sessions: int, interval: float, day: float, values: Values) -> Array:
+    return outcomes.texture(renewed, sessions, interval, day, values)[0]
 
 
 EFFECTS: dict[str, Effect] = {
@@ -65,26 +70,34 @@ EFFECTS: dict[str, Effect] = {
         ("pigment.carried", "pigment.visible"),
     ),
     "pigment_clearance": Effect(
-        "pigment clearance", "share of epidermal pigment that is gone", targets.pigment, _pigment, ("pigment.shed",)
+        "pigment clearance", "share of the pigment of melasma that is gone", targets.pigment, _pigment,
+        ("pigment.shed", "pigment.returning"), timed=True,
+    ),
+    "scar_reduction": Effect(
+        "scar reduction", "share of scars or wrinkles that is gone in the median patient", None, _texture,
+        ("columns.gain", "columns.remodelling"), timed=True,
     ),
 }  # fmt: skip
 
 
 def wanted(plan: Sweep) -> dict[str, Target]:
     """Targets to be read in the skin, by name; `vessels` where purpura is asked for."""
-    found = {"aim": EFFECTS[plan.efficacy.outcome].target}
+    aim = EFFECTS[plan.efficacy.outcome].target
+    found = {} if aim is None else {"aim": aim}
     return found | ({"vessels": targets.vessels} if "purpura" in plan.risk.most else {})
 
 
 def judged(plan: Sweep, read: Mapping[str, Any], basal: Array, tone: Array, values: Values) -> dict[str, Array]:
-    """Benefit and risks of everyone at every fluence, by name, (fluences, people).
+    """Benefit and risks of everyone at every dose, by name, (doses, people).
 
     Args:
-      read: of the targets of `wanted`. basal: ln Omega of the basal layer. tone: typology angle, degrees, (people,).
+      read: of the targets of `wanted`; of columns the share of dermis that they renew (`aim`) and of the surface that
+        they take (`coverage`). basal: ln Omega of the basal layer. tone: typology angle, degrees, (people,).
     """
     sessions, interval = course(plan)
     share = EFFECTS[plan.efficacy.outcome].share(read["aim"], sessions, interval, plan.efficacy.day, values)
-    harm = outcomes.events(basal, tone, plan.risk.sought, read.get("vessels"), values=values)
+    area = read.get("coverage", 1.0)
+    harm = outcomes.events(basal, tone, plan.risk.sought, read.get("vessels"), area, values)
     times = sessions if plan.risk.over == "course" else 1
     return {"efficacy": share} | {name: outcomes.ever(getattr(harm, name), times) for name in plan.risk.most}
 

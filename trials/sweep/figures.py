@@ -1,4 +1,4 @@
-"""Figures of a sweep: the therapeutic window by fluence, and benefit over two settings, for each skin type."""
+"""Figures of a sweep: the therapeutic window by dose, and benefit over two settings, for each skin type."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,24 +27,24 @@ COLUMNS, PANEL_WIDTH, PANEL_HEIGHT = 3, 320, 235
 
 
 def series(plan: Sweep, combination: int) -> slice:
-    """Numbers of the settings of a combination, by rising fluence."""
-    count = len(plan.fluences())
+    """Numbers of the settings of a combination, by rising dose."""
+    count = len(plan.doses())
     return slice(combination * count, (combination + 1) * count)
 
 
 def span(plan: Sweep, found: Surfaces, combination: int, place: int) -> tuple[float, float] | None:
-    """Fluences of the window of one skin type (see `window.edges`)."""
+    """Doses of the window of one skin type (see `window.edges`)."""
     at = series(plan, combination)
     limits: dict[float, list[np.ndarray]] = {}
     for name, most in plan.risk.most.items():
         limits.setdefault(most, []).append(found.shares[name].high[at, place])
     benefit = found.shares["efficacy"].mean[at, place]
-    return edges(np.array(plan.fluences()), benefit, plan.efficacy.least, limits)
+    return edges(np.array(plan.doses()), benefit, plan.efficacy.least, limits)
 
 
 def window(plan: Sweep, found: Surfaces, combination: int) -> Drawing:
-    """Benefit and risks against fluence, a panel a skin type, with the window shaded; all else of one combination."""
-    fluences = np.array(plan.fluences())
+    """Benefit and risks against the dose, a panel a skin type, with the window shaded; all else of one combination."""
+    doses = np.array(plan.doses())
     at = series(plan, combination)
     spans = [span(plan, found, combination, place) for place in range(len(plan.population.skin_types))]
 
@@ -55,24 +55,25 @@ def window(plan: Sweep, found: Surfaces, combination: int) -> Drawing:
         share = found.shares["efficacy"]
         marked = 1 - found.trusted[at, place] / found.twins[at, place]
         shown = np.where(marked > MARKED, np.nan, 100.0)
-        _line(axes, fluences, share, at, place, EFFICACY, "-", shown)
+        _line(axes, doses, share, at, place, EFFICACY, "-", shown)
         for name in plan.risk.most:
-            _line(axes, fluences, found.shares[name], at, place, HARMS[name], STYLES[name], np.full(len(shown), 100.0))
+            _line(axes, doses, found.shares[name], at, place, HARMS[name], STYLES[name], np.full(len(shown), 100.0))
         for most in sorted(set(plan.risk.most.values())):
             axes.axhline(100 * most, color=SOFT, linewidth=0.7, linestyle=(0, (1, 2)))
         axes.set_yscale("function", functions=(_root, np.square))  # bounds of a per cent or so can be read
         axes.set(ylim=(0, 100), yticks=TICKS, yticklabels=[*map(str, TICKS[:-1]), "100 %"])
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.set(xlim=(0, fluences[-1] * 1.02))
+        axes.set(xlim=(0, doses[-1] * 1.02))
         axes.grid(axis="y")
         axes.spines["left"].set_visible(False)
 
+    unit = words.UNITS[plan.dose]
     told = "; ".join(
-        f"skin type {words.tone(tone)} {f'{wide[0]:.3g} to {wide[1]:.3g} J/cm²' if wide else 'none'}"
+        f"skin type {words.tone(tone)} {f'{wide[0]:.3g} to {wide[1]:.3g} {unit}' if wide else 'none'}"
         for tone, wide in zip(plan.population.skin_types, spans, strict=True)
     )
-    title = f"Therapeutic window by fluence{_rest(plan, combination)}"
-    return _panels(plan, f"window-{combination}", title, f"Windows: {told}.", panel, "Fluence, J/cm²")
+    title = f"Therapeutic window by {plan.dose}{_rest(plan, combination)}"
+    return _panels(plan, f"window-{combination}", title, f"Windows: {told}.", panel, words.axis(plan.dose))
 
 
 def _root(share: np.ndarray) -> np.ndarray:
@@ -88,13 +89,13 @@ def _line(
 
 
 def second(plan: Sweep) -> str | None:
-    """What varies beside fluence and is drawn against it: the first with several values."""
+    """What varies beside the dose and is drawn against it: the first with several values."""
     return next((name for name, values in plan.others().items() if len(values) > 1), None)
 
 
 def heat(plan: Sweep, found: Surfaces, told: Answer, name: str, those: list[int]) -> Drawing:
-    """Benefit by fluence and a second setting, a panel a skin type; grey where a risk exceeds its bound."""
-    values, fluences = plan.others()[name], plan.fluences()
+    """Benefit by dose and a second setting, a panel a skin type; grey where a risk exceeds its bound."""
+    values, doses = plan.others()[name], plan.doses()
     rows = np.array([list(range(*series(plan, combination).indices(MOST))) for combination in those])
     highest = max(0.05, float(np.nanmax(np.where(told.kept, found.shares["efficacy"].mean, 0.0))))
 
@@ -116,7 +117,7 @@ def heat(plan: Sweep, found: Surfaces, told: Answer, name: str, those: list[int]
                 if rows[row, column] == told.best:
                     axes.add_patch(_square(box, "none", edge=INK))
         axes.set(xlim=(-0.5, rows.shape[1] - 0.5), ylim=(-0.5, rows.shape[0] - 0.5))
-        axes.set(xticks=range(len(fluences)), xticklabels=[f"{f:g}" for f in fluences])
+        axes.set(xticks=range(len(doses)), xticklabels=[f"{dose:g}" for dose in doses])
         axes.set(yticks=range(len(values)), yticklabels=[words.value(name, of) for of in values])
         axes.tick_params(length=0, labelsize=9.5)
         for side in axes.spines.values():
@@ -127,9 +128,9 @@ def heat(plan: Sweep, found: Surfaces, told: Answer, name: str, those: list[int]
         for place, tone in enumerate(plan.population.skin_types)
     )
     rest = _rest(plan, those[0], without=name)
-    title = f"Benefit by fluence and {name}{rest}"
+    title = f"Benefit by {plan.dose} and {name}{rest}"
     text = f"Settings within all bounds, of {rows.size}, by skin type: {counts}."
-    return _panels(plan, f"heat-{those[0]}", title, text, panel, "Fluence, J/cm²")
+    return _panels(plan, f"heat-{those[0]}", title, text, panel, words.axis(plan.dose))
 
 
 def _square(corner: tuple[float, float], colour: Any, edge: str = "white") -> Rectangle:

@@ -1,7 +1,7 @@
 """A sweep as data: which device, whose skin, which settings, what it should do and what it may not do.
 
-The classes are the schema of `conf/sweep/` and of a file of one's own. Fluences J/cm2, lengths mm, times within a
-session s, between and after sessions days.
+The classes are the schema of `conf/sweep/` and of a file of one's own. Fluences J/cm2, energies of a beam mJ, powers W,
+lengths mm, columns or needles 1/cm2, times within a session s, between and after sessions days.
 """
 
 import hashlib
@@ -20,10 +20,17 @@ TYPES = (1, 2, 3, 4, 5, 6)
 MOST = 10_000  # settings of a sweep
 SURFACES = 250_000  # settings times draws of parameters, which a piece of work holds at once
 Harm = Literal["blister", "burn", "purpura", "hyperpigmentation"]
-Benefit = Literal["hair_reduction", "blanching", "gland_loss", "ink_clearance", "pigment_clearance"]
+Benefit = Literal["hair_reduction", "blanching", "gland_loss", "ink_clearance", "pigment_clearance", "scar_reduction"]
+Dose = Literal["fluence", "energy", "power"]
+DOSES: dict[str, Dose] = {
+    "beam": "fluence",
+    "fractional": "energy",
+    "needles": "power",
+}  # what a device is turned up by
 Axis = Literal[
-    "fluence", "wavelength", "pulse", "pulses", "gap", "spot", "cooling", "spurt", "delay", "window", "precool"
-]
+    "fluence", "energy", "power", "wavelength", "pulse", "pulses", "gap", "spot", "density", "depth", "bare",
+    "cooling", "spurt", "delay", "window", "precool",
+]  # fmt: skip
 Value = int | float | str
 Ranks = Annotated[tuple[Value, ...], Field(min_length=1, max_length=MOST)]
 
@@ -94,8 +101,11 @@ class Sweep(Frozen):
                 raise ValueError(f"{name}: expected {'words' if words else 'numbers'}, got {list(values)}")
             if len(set(values)) != len(values) or (not words and values != tuple(sorted(values))):
                 raise ValueError(f"{name}: expected every value once{'' if words else ', rising'}, got {list(values)}")
-        if "fluence" not in grid:
-            raise ValueError("fluence is missing; a sweep has at least one")
+        doses = [name for name in DOSES.values() if name in grid]
+        if not doses:
+            raise ValueError("fluence is missing (of columns energy, of needles power); a sweep has at least one")
+        if len(doses) > 1:
+            raise ValueError(f"{' and '.join(doses)}: a device is turned up by one of them; choose one")
         return grid
 
     @model_validator(mode="after")
@@ -116,17 +126,22 @@ class Sweep(Frozen):
         """SHA-256 of the plan."""
         return hashlib.sha256(canonical(self).encode()).hexdigest()
 
-    def fluences(self) -> tuple[float, ...]:
-        """J/cm2, rising."""
-        return tuple(float(value) for value in self.grid["fluence"])
+    @property
+    def dose(self) -> Dose:
+        """What the device is turned up by: fluence, energy of a beam, or power."""
+        return next(name for name in DOSES.values() if name in self.grid)
+
+    def doses(self) -> tuple[float, ...]:
+        """Its values, rising: J/cm2, mJ or W."""
+        return tuple(float(value) for value in self.grid[self.dose])
 
     def others(self) -> dict[str, tuple[Value, ...]]:
-        """What varies beside fluence, in the plan's order."""
-        return {name: values for name, values in self.grid.items() if name != "fluence"}
+        """What varies beside the dose, in the plan's order."""
+        return {name: values for name, values in self.grid.items() if name != self.dose}
 
 
 class Combination(NamedTuple):
-    """Everything that varies but fluence, as one choice; settings are numbered fluence by fluence within it."""
+    """Everything that varies but the dose, as one choice; settings are numbered dose by dose within it."""
 
     number: int
     changes: dict[str, Value]

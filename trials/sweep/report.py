@@ -73,7 +73,7 @@ def build(plan: Sweep, found: Surfaces, told: Answer, manifest: Mapping[str, Any
 
 def _main(plan: Sweep, told: Answer) -> int:
     """The combination whose window is shown first: of the best setting, else that with most settings kept."""
-    count = len(plan.fluences())
+    count = len(plan.doses())
     if told.best is not None:
         return told.best // count
     kept = [int(told.kept[figures.series(plan, one.number)].sum()) for one in combinations(plan)]
@@ -86,7 +86,7 @@ def _drawn(plan: Sweep, told: Answer, main: int) -> list[int]:
 
 
 def _heats(plan: Sweep, found: Surfaces, told: Answer) -> list[Drawing]:
-    """A heat map for each choice of what varies beside fluence and the second setting."""
+    """A heat map for each choice of what varies beside the dose and the second setting."""
     name = figures.second(plan)
     if name is None:
         return []
@@ -150,13 +150,13 @@ def _limits_of(share: Any, number: int, place: int) -> str:
 
 
 def _types(plan: Sweep, found: Surfaces, told: Answer, main: int) -> list[list[str]]:
-    """Skin type, twins, window by fluence, settings kept."""
+    """Skin type, twins, window by dose, settings kept."""
     rows = []
     for place, tone in enumerate(plan.population.skin_types):
         span = figures.span(plan, found, main, place)
-        fluences = f"{span[0]:.1f} to {span[1]:.1f} J/cm²" if span else "none"
+        doses = f"{span[0]:.1f} to {span[1]:.1f} {words.UNITS[plan.dose]}" if span else "none"
         kept = f"{int(told.kept[:, place].sum())} of {len(told.kept)}"
-        rows.append([words.tone(tone), common.count(found.twins[0, place]), fluences, kept])
+        rows.append([words.tone(tone), common.count(found.twins[0, place]), doses, kept])
     return rows
 
 

@@ -1,6 +1,6 @@
 """One piece of a sweep: some twins under every setting. A pure function of the plan and the twins."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ import pyarrow as pa
 from jax import Array, lax
 
 from ...cluster import store
-from ...core.laser import outcomes
-from ...core.laser.treat import treat
+from ...core.laser import columns, optics, outcomes
+from ...core.laser.treat import Lights, treat
 from ...population.sample import POPULATIONS
 from ..errors import Unfinished
 from ..shard import encode
@@ -69,22 +69,55 @@ def simulate(text: str, piece: Piece) -> dict[str, pa.Table]:
     member = jnp.asarray((tones[None] == np.array(plan.population.skin_types)[:, None]).astype(float))
     drawn = {name: jnp.asarray(values) for name, values in parameters(plan).items()}
     tone = jnp.asarray(piece.twins["ita"], "float64")
-    parts, lit = [], {}
-    for settings in protocols(plan):
-        try:
-            found = treat(piece.twins, settings, plan.site, effects.wanted(plan), lit)
-        except ValueError as error:
-            raise Unfinished(f"twins {piece.twins['twin'][0]} to {piece.twins['twin'][-1]}: {error}") from None
-        marks = {
-            "twins": jnp.ones_like(found.basal),
-            "trusted": found.trusted.astype("float64"),
-            "overheated": found.overheated.astype("float64"),
-            "frozen": jnp.broadcast_to(found.course.frozen, found.basal.shape).astype("float64"),
-            "hottest": jnp.where(found.trusted, found.hottest, 0.0),
-        }
-        parts.append(_program(text)(found.targets, found.basal, found.trusted, marks, tone, member, drawn))
+    parts = [_program(text)(*harm, tone, member, drawn) for harm in _harm(plan, piece)]
     sums = {name: np.concatenate([np.asarray(part[name]) for part in parts], axis=1) for name in parts[0]}
     return {"twins": _twins(plan, piece), "sums": _sums(plan, sums)}
+
+
+class Harm(NamedTuple):
+    """What settings do to a piece's twins: what was read in their skin, ln Omega of the basal layer, whether it can be
+    trusted, marks; each (doses, twins)."""
+
+    read: dict[str, Any]
+    basal: Array
+    trusted: Array
+    marks: dict[str, Array]
+
+
+def _harm(plan: Sweep, piece: Piece) -> Iterator[Harm]:
+    try:
+        yield from _beams(plan, piece) if plan.dose == "fluence" else _columns(plan, piece)
+    except ValueError as error:
+        raise Unfinished(f"twins {piece.twins['twin'][0]} to {piece.twins['twin'][-1]}: {error}") from None
+
+
+def _beams(plan: Sweep, piece: Piece) -> Iterator[Harm]:
+    """Under a broad beam, for each combination; all fluences together."""
+    lit: Lights = {}
+    for settings in protocols(plan):
+        found = treat(piece.twins, settings, plan.site, effects.wanted(plan), lit)
+        hottest = jnp.where(found.trusted, found.hottest, 0.0)
+        frozen = jnp.broadcast_to(found.course.frozen, found.basal.shape)
+        marks = _marks(found.trusted, found.overheated, frozen, hottest)
+        yield Harm(found.targets, found.basal, found.trusted, marks)
+
+
+def _columns(plan: Sweep, piece: Piece) -> Iterator[Harm]:
+    """Under columns or needles, for each combination; all doses together."""
+    person, count = optics.skin(piece.twins, plan.site), len(plan.doses())
+    every = protocols(plan)
+    for first in range(0, len(every), count):
+        those = [columns.columns(person, settings) for settings in every[first : first + count]]
+        found = columns.Columns(*(jnp.stack(fields) for fields in zip(*those, strict=True)))
+        nothing = jnp.zeros_like(found.coverage)
+        marks = _marks(found.trusted, ~found.trusted, nothing > 0, nothing * jnp.nan)
+        read = {"aim": found.renewed, "coverage": found.coverage}
+        yield Harm(read, jnp.full_like(nothing, outcomes.COLUMN), found.trusted, marks)
+
+
+def _marks(trusted: Array, overheated: Array, frozen: Array, hottest: Array) -> dict[str, Array]:
+    flags = {"twins": jnp.ones_like(trusted), "trusted": trusted, "overheated": overheated, "frozen": frozen}
+    return {name: values.astype("float64") for name, values in flags.items()} | {"hottest": hottest}
 
 
 @cache
@@ -94,7 +127,7 @@ def _plan(text: str) -> Sweep:
 
 @cache
 def _program(text: str) -> Callable[..., dict[str, Array]]:
-    """Sums over the twins of each skin type, by name, (draws, fluences, types), and those of squares, `name:squares`.
+    """Sums over the twins of each skin type, by name, (draws, doses, types), and those of squares, `name:squares`.
 
     Who is not trusted counts as harmed by everything (1), and not at all in the benefit.
     """

@@ -56,22 +56,22 @@ def breaking(plan: Sweep, found: Surfaces, setting: int, place: int) -> list[str
 
 
 def edges(
-    fluences: np.ndarray, benefit: np.ndarray, least: float, limits: Mapping[float, list[np.ndarray]]
+    doses: np.ndarray, benefit: np.ndarray, least: float, limits: Mapping[float, list[np.ndarray]]
 ) -> tuple[float, float] | None:
-    """Fluences between which a skin type's window lies, straight between those computed; None if it has none.
+    """Doses between which a skin type's window lies, straight between those computed; None if it has none.
 
     From where the benefit first reaches `least` to where the first upper limit exceeds its bound.
 
     Args:
-      benefit: (fluences,). limits: upper limits, each (fluences,), by the bound that they must keep.
+      benefit: (doses,). limits: upper limits, each (doses,), by the bound that they must keep.
     """
-    start = _first(fluences, benefit - least, at_end=np.inf)
+    start = _first(doses, benefit - least, at_end=np.inf)
     over = [high - np.nextafter(most, 1.0) for most, highs in limits.items() for high in highs]  # at the bound is kept
-    end = min(_first(fluences, one, at_end=fluences[-1]) for one in over)
+    end = min(_first(doses, one, at_end=doses[-1]) for one in over)
     return (start, end) if start < end else None
 
 
-def _first(fluences: np.ndarray, over: np.ndarray, at_end: float) -> float:
+def _first(doses: np.ndarray, over: np.ndarray, at_end: float) -> float:
     """Where `over` first reaches 0, else `at_end`; what is not known counts as below."""
     known = np.nan_to_num(over, nan=-1.0)
     above = np.flatnonzero(known >= 0)
@@ -79,6 +79,6 @@ def _first(fluences: np.ndarray, over: np.ndarray, at_end: float) -> float:
         return float(at_end)
     i = int(above[0])
     if i == 0:
-        return float(fluences[0])
+        return float(doses[0])
     before, after = known[i - 1], known[i]
-    return float(fluences[i - 1] + (fluences[i] - fluences[i - 1]) * -before / (after - before))
+    return float(doses[i - 1] + (doses[i] - doses[i - 1]) * -before / (after - before))

@@ -9,12 +9,16 @@ from .protocols import numbered
 from .surfaces import Surfaces
 
 ROMAN = ("", "I", "II", "III", "IV", "V", "VI")
-UNITS = {"fluence": "J/cm²", "wavelength": "nm", "spot": "mm", "window": "°C", "precool": "s"}
+UNITS = {
+    "fluence": "J/cm²", "energy": "mJ", "power": "W", "wavelength": "nm", "spot": "mm", "density": "/cm²",
+    "depth": "mm", "bare": "mm", "window": "°C", "precool": "s",
+}  # fmt: skip
 TIMES = ("pulse", "gap", "spurt", "delay")  # s, told in what keeps them readable
 SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"))
 NAMED = {  # where the number alone would not say what it is
     "wavelength": "", "spot": " spot", "pulse": " pulse", "gap": " between pulses", "spurt": " of cryogen",
-    "delay": " from cryogen to pulse", "window": " window", "precool": " of cooling before",
+    "density": " density", "depth": " deep", "bare": " bare", "delay": " from cryogen to pulse", "window": " window",
+    "precool": " of cooling before",
 }  # fmt: skip
 
 

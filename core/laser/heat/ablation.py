@@ -1,13 +1,15 @@
 """Depth of ablation by CO2 and Er:YAG lasers from the balance of energy, and the heat that is left below.
 
-The front takes all fluence above a threshold. The threshold's own energy stays in the tissue, as an exponential layer,
-at most at the boiling point: what would heat it further goes deeper as steam that condenses [assumed], so that no
-energy is lost. From there it spreads by conduction.
+The front takes the fluence above a threshold, less what the wall and the plume of a narrow crater take: the deeper it
+is for its width, the more each further depth costs. The threshold's own energy stays in the tissue, as an exponential
+layer, at most at the boiling point: what would heat it further goes deeper as steam that condenses [assumed], so that
+none of it is lost. From there it spreads by conduction.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.scipy.special import erfc
 from jax.typing import ArrayLike
@@ -16,15 +18,16 @@ from .tissue import VALUES
 
 
 class Laser(NamedTuple):
-    """absorption, 1/mm; threshold, J/cm2; heat of ablation, kJ/cm3."""
+    """absorption, 1/mm; threshold, J/cm2; heat of ablation, kJ/cm3; wall: what a crater as deep as wide costs more."""
 
     absorption: float
     threshold: float
     heat: float
+    wall: float
 
 
 def _laser(name: str) -> Laser:
-    return Laser(*(VALUES[f"ablation.{name}_{part}"] for part in ("absorption", "threshold", "heat")))
+    return Laser(*(VALUES[f"ablation.{name}_{part}"] for part in ("absorption", "threshold", "heat", "wall")))
 
 
 CO2, ER_YAG = _laser("co2"), _laser("er")
@@ -39,18 +42,20 @@ class Crater(NamedTuple):
 
 
 def crater(
-    fluence: ArrayLike, duration: ArrayLike, laser: Laser, diffusivity: float, skin: float | None = None
-) -> Crater:
-    """Depth (F - F_th)/h, and the heat at the front when the pulse ends.
+    fluence: ArrayLike, duration: ArrayLike, laser: Laser, diffusivity: float, skin: float | None = None,
+    spot: float = np.inf,
+) -> Crater:  # fmt: skip
+    r"""Depth z with $h z (1 + w z/d) = F - F_{th}$, and the heat at the front when the pulse ends.
 
     Below the threshold the depth is 0 and all fluence stays. The layer is at least the depth of absorption plus that of
     conduction: alpha over the front's speed, at most the length over which heat spreads in the pulse.
 
     Args:
       fluence: J/cm2. duration: of the pulse, s. diffusivity: mm2/s. skin: temperature before, C.
+      spot: diameter d of the beam, mm; without end, the wall of the crater does not count.
 
     Raises:
-      ValueError: a negative fluence, a duration or diffusivity that is not positive.
+      ValueError: a negative fluence, a duration, diffusivity or spot that is not positive.
     """
     fluence, duration = jnp.asarray(fluence, dtype="float64"), jnp.asarray(duration, dtype="float64")
     if not bool((fluence >= 0).all()) or not bool((duration > 0).all()) or diffusivity <= 0:
@@ -58,8 +63,11 @@ def crater(
             f"crater: expected a fluence of 0 or more, a positive duration and diffusivity, got {float(fluence.min())} "
             f"J/cm2, {float(duration.min())} s, {diffusivity} mm2/s"
         )
+    if not spot > 0:
+        raise ValueError(f"crater: expected a spot of more than 0 mm, got {spot}")
     skin = VALUES["surface.temperature"] if skin is None else skin
-    depth = jnp.maximum(fluence - laser.threshold, 0.0) / (laser.heat * 1e3) * 10  # mm
+    wide = jnp.maximum(fluence - laser.threshold, 0.0) / (laser.heat * 1e3) * 10  # mm, of a beam without end
+    depth = 2 * wide / (1 + jnp.sqrt(1 + 4 * laser.wall * wide / spot))
     ahead = jnp.sqrt(diffusivity * duration)
     narrow = 1 / laser.absorption + jnp.minimum(ahead, diffusivity * duration / jnp.maximum(depth, 1e-9))
     stays = jnp.minimum(fluence, laser.threshold) * 1e-2 / (VALUES["skin.capacity"] * 1e-3)  # K mm
