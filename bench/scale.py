@@ -27,7 +27,12 @@ SMALL, FULL = (10_000, 40_000), (10_000, 100_000, 1_000_000)
 FLAT, MEMORY = 0.15, 3.0  # of the cost a twin; GiB
 EVERY = 0.5  # seconds between looks at memory
 VISITS = "trial.visits=[0,2,4,8,12,16,20,24,28,32,36,40,44,48,52]"
-PHASES = (("plan", "begin", "planned"), ("simulate", "planned", "simulated"), ("analyse", "simulated", "analysed"))
+PHASES = (
+    ("plan", "begin", "planned"),
+    ("simulate", "planned", "simulated"),
+    ("analyse", "simulated", "analysed"),
+    ("report", "analysed", "reported"),
+)
 
 
 class Cost(NamedTuple):

@@ -19,6 +19,7 @@ from itertools import chain, islice
 from typing import Protocol, TypeVar
 
 from .errors import ClusterError
+from .head import Head
 from .settings import Cluster
 
 FEW = 64  # shards that threads finish before further processes have started
@@ -152,13 +153,17 @@ def on_ray(task: Callable[[S], R], shards: Iterable[S], settings: Cluster) -> It
 
 @contextmanager
 def ready(settings: Cluster) -> Iterator[None]:
-    """Have the place of work ready; to be entered before this process computes, since starting Ray forks it.
+    """Have the place of work ready: a cluster is joined, a Ray of our own begins to start and is waited for at need.
 
     Raises:
       ClusterError: Ray cannot be started or reached.
     """
     if settings.kind != "ray":
         yield
+        return
+    if settings.address is None:
+        with Head(settings):
+            yield
         return
     from .connection import Connection  # deferred: imports Ray
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import ray
 
-from cutis.cluster import connection
+from cutis.cluster import connection, head
 from cutis.cluster.connection import unpacked
 from cutis.cluster.errors import ClusterError
+from cutis.cluster.head import Head, on_a_gpu
 from cutis.cluster.session import Session
 from cutis.cluster.settings import Cluster
 
@@ -50,15 +51,15 @@ def test_a_damaged_wheel_is_refused(tmp_path):
 
 def test_a_share_of_a_gpu_is_one_of_its_memory(monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cuda,cpu")
-    assert connection._on_a_gpu(0.25) == {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.225"}
-    assert connection._on_a_gpu(0) == {}
+    assert on_a_gpu(0.25) == {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.225"}
+    assert on_a_gpu(0) == {}
 
 
 @pytest.mark.parametrize("platforms", ["", "cpu"])
 def test_a_share_of_a_gpu_that_jax_would_not_use_is_refused(monkeypatch, platforms):
     monkeypatch.setenv("JAX_PLATFORMS", platforms)
     with pytest.raises(ClusterError, match=r"gpus=0\.5, but JAX computes on .cpu. here: set JAX_PLATFORMS=cuda"):
-        connection._on_a_gpu(0.5)
+        on_a_gpu(0.5)
 
 
 def test_a_cluster_without_a_gpu_is_refused_at_once(monkeypatch):
@@ -68,13 +69,63 @@ def test_a_cluster_without_a_gpu_is_refused_at_once(monkeypatch):
         connection._enough_gpus(0.5)
 
 
-def test_a_ray_that_does_not_start_is_told_with_what_to_do(monkeypatch):
-    def late(**_):
-        raise Exception("The current node timed out during startup. Some more.\nAnd more.")
+STARTS = """
+import sys, time
+folder = sys.argv[2]
+print("a line of no interest")
+print({told!r}, flush=True)
+sys.stdin.read()
+"""
 
-    monkeypatch.setattr(ray, "init", late)
-    with pytest.raises(ClusterError, match=r"cannot be started here: The current node timed out.*cluster=local"):
-        connection.Connection(Cluster(kind="ray")).__enter__()
+
+@pytest.fixture
+def starting(monkeypatch, tmp_path):
+    """Have the process that starts Ray say something else, or nothing at all."""
+    program = tmp_path / "program.py"
+    monkeypatch.setattr(head, "PROGRAM", [str(program)])
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
+    return lambda told: program.write_text(STARTS.format(told=told) if told else "")
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ("cutis-ray The current node timed out during startup.", "The current node timed out during startup"),
+        ("cutis-ray Timed out: 30", "Timed out: 30"),
+        ("", "the process that starts it was lost"),
+    ],
+)
+def test_a_ray_that_does_not_start_is_told_with_what_to_do(starting, told, says):
+    starting(told)
+    made = connection.Connection(Cluster(kind="ray"))
+    with pytest.raises(ClusterError, match=rf"cannot be started here: {says}.*a second try.*cluster=local"):
+        made.__enter__()
+    assert Head.current is None
+    assert not made.folder.exists()
+
+
+def test_a_ray_that_has_begun_to_start_is_waited_for_only_when_it_is_needed_and_ended_where_it_was_begun(starting):
+    starting("cutis-ray 127.0.0.1:6379")
+    with Head(Cluster(kind="ray")) as first:
+        assert first.folder.stat().st_mode & 0o777 == 0o700
+        with Head(Cluster(kind="ray")) as second:
+            assert second is first
+        assert Head.current is first
+        assert second.address() == first.address() == "127.0.0.1:6379"
+    assert Head.current is None
+    assert not first.folder.exists()
+
+
+def test_a_ray_that_does_not_end_is_killed_and_takes_nothing_with_it(starting, monkeypatch, caplog):
+    starting("cutis-ray 127.0.0.1:6379")
+    program = Path(head.PROGRAM[0])
+    program.write_text(program.read_text() + "import time\ntime.sleep(600)\n")
+    monkeypatch.setattr(head, "PATIENCE", 0.5)
+    with Head(Cluster(kind="ray")) as begun:
+        assert begun.address()
+    assert "it is killed" in caplog.text
+    assert not begun.folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -258,3 +258,28 @@ def test_ctrl_c_in_a_terminal_or_a_request_to_end_stops_ray_and_leaves_no_proces
     while relatives(mark) and time.monotonic() < until:
         time.sleep(0.2)
     assert relatives(mark) == []
+
+
+KILLED = """
+import os, signal
+from cutis.cluster.head import Head
+from cutis.cluster.settings import Cluster
+with Head(Cluster(kind="ray", workers=1)) as head:
+    head.address()
+    print(head.folder, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+def test_a_ray_whose_command_is_killed_ends_by_itself_and_leaves_nothing_behind():
+    mark = f"CUTIS_TEST_MARK={os.getpid()}-{time.monotonic_ns()}"
+    name, _, value = mark.partition("=")
+    line = [sys.executable, "-c", KILLED]
+    done = subprocess.run(line, env=os.environ | {name: value}, stdout=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    until = time.monotonic() + 60
+    while relatives(mark) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert relatives(mark) == []
+    assert not Path(done.stdout.strip()).exists()

@@ -106,7 +106,7 @@ def test_iga_0_or_1_lies_between_pasi_75_and_pasi_90():
 
 
 def test_published_arms_are_matched_without_bias():
-    """Mean over arms on drugs, percentage points; PASI 50 is 2.5 points low, in older trials of weaker drugs, PASI 100 2.0."""
+    """Mean over arms on drugs, percentage points; PASI 50 is 2.5 low, in older trials of weaker drugs, PASI 100 2.0."""
     told = published(arms(), (*SEEN, "dlqi01", "pasi75"))
     rates = {r.outcome: r for r in compare(told, skin()[0] | {"dlqi01": reports()[0]["dlqi01"]}, (*SEEN, "dlqi01"))}
     limits = {"pasi50": 4.0, "pasi90": 2.0, "pasi100": 2.5, "iga01": 2.0, "dlqi01": 2.0}

@@ -65,6 +65,17 @@ def test_a_missing_value_in_a_later_part_is_not_lost(tmp_path):
     assert np.isnan(found[3])
 
 
+def test_only_the_columns_and_weeks_that_are_asked_for_are_read(tmp_path):
+    files = write(tmp_path, part(0, 5, ["b", "a"]), part(5, 7, ["a", "c"]), part(12, 2, ["d"]))
+    whole = joined(files)
+    some = joined(files, {"pasi", "arm", "height"}, [3, 4, 6, 99])
+    expected = whole.loc[whole["week"].isin([3, 4, 6]), ["arm", "pasi"]].reset_index(drop=True)
+    assert list(some.columns) == ["arm", "pasi"]
+    pd.testing.assert_frame_equal(some.astype({"arm": str}), expected.astype({"arm": str}))
+    assert list(joined(files, weeks=[99]).columns) == list(whole.columns)
+    assert joined(files, weeks=[99]).empty
+
+
 def test_no_file_and_other_columns_are_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one file"):
         joined([])

@@ -77,19 +77,24 @@ def test_one_worker_on_one_core_gives_the_same_bytes(reference, tmp_path):
     assert len(parquet(reference)) == 3 * 6 + 1
 
 
-BEFORE_JAX = """
-from cutis.cluster.connection import Connection
-connect = Connection._connect
-def watched(self):
-    from jax._src import xla_bridge
-    assert not xla_bridge.backends_are_initialized(), "JAX has computed before Ray was started"
-    connect(self)
-Connection._connect = watched
+AS_LONG_AS_NEEDED = """
+from cutis.cluster.head import Head
+from cutis.trials import piecewise
+from cutis.trials import run as running
+plan, analyse = running.plan, piecewise.analyse
+def planned(*words):
+    assert Head.current is not None, "Ray does not start while the run is planned"
+    return plan(*words)
+def analysed(*words):
+    import ray
+    assert not ray.is_initialized() and Head.current is None, "Ray is there beside the analysis"
+    return analyse(*words)
+running.plan, piecewise.analyse = planned, analysed
 """
 
 
-def test_ray_is_started_before_jax_computes_and_gives_the_same_bytes(reference, tmp_path):
-    run(tmp_path / "run", "cluster=ray", "cluster.workers=2", by=shell, first=BEFORE_JAX)
+def test_ray_starts_beside_the_plan_ends_before_the_analysis_and_gives_the_same_bytes(reference, tmp_path):
+    run(tmp_path / "run", "cluster=ray", "cluster.workers=2", by=shell, first=AS_LONG_AS_NEEDED)
     assert parquet(tmp_path / "run") == parquet(reference)
 
 

@@ -185,15 +185,16 @@ def test_times_are_compared_up_to_the_week():
     assert value(plan | {"method": "kaplan_meier"}).value == pytest.approx(1)
 
 
-def test_a_twin_has_the_course_that_it_has_in_a_run():
+@pytest.mark.parametrize("way", ["xla", "lanes"])
+def test_a_twin_has_the_course_that_it_has_in_a_run(way):
     asked = study({"a": POLICY}, followed_up=1.0)
     people = enrol(asked, GIVEN, root(3))
     shard = Shard(0, people.ids, people.arms, people.strata, {})
-    made, _ = simulate(Job(canonical(asked), 1.0, people.labels), shard)
+    made, _ = simulate(Job(canonical(asked), 1.0, people.labels, way), shard)
     seen = made["observations"].to_pandas()
     twins = truth.enrolled(asked, GIVEN)
     for arm in ("drug", "none"):
-        course = truth.follow(asked, GIVEN, twins, arm, (), 1.0)
+        course = truth.follow(asked, GIVEN, twins, arm, (), 1.0, way)
         mine = (twins["arm"] == arm).to_numpy()
         for week in WEEKS:
             there = seen.loc[(seen["arm"] == arm) & (seen["week"] == week)]

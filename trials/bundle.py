@@ -172,10 +172,11 @@ def files(folder: Path) -> list[str]:
 
 def tables(folder: Path) -> "dict[str, pd.DataFrame]":
     """The run's tables, shards in order; arms, strata and categories as categories."""
-    return {kind: _read(folder / kind) for kind in TABLES}
-
-
-def _read(folder: Path) -> "pd.DataFrame":
     from .reading import joined  # deferred: imports pandas
 
-    return joined(sorted(folder.glob("part-*.parquet")))
+    return {kind: joined(parts(folder, kind)) for kind in TABLES}
+
+
+def parts(folder: Path, kind: str) -> list[Path]:
+    """The files of one of a run's tables, shards in order."""
+    return sorted((folder / kind).glob("part-*.parquet"))

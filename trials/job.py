@@ -81,7 +81,9 @@ def rebuild(folder: Path, to: Path) -> None:
 
     from ..core.diseases import DISEASES
     from ..population.sample import POPULATIONS
+    from . import piecewise
     from .report.build import build
+    from .report.words import primary_week
     from .statistics.result import from_arrow
 
     study: Study = bundle.stored_study(folder)
@@ -89,5 +91,6 @@ def rebuild(folder: Path, to: Path) -> None:
     content["files"].pop("report.html", None)
     results = from_arrow(pq.read_table(folder / "results.parquet"))
     disease, source = DISEASES[study.trial.disease], POPULATIONS[study.population.source]
-    text = build(folder, disease, source, content, study, **bundle.tables(folder), results=results)
+    tables = piecewise.tables(study, disease, folder, primary_week(study))
+    text = build(folder, disease, source, content, study, **tables, results=results)
     store.write(to, text.encode())

@@ -3,7 +3,7 @@
 So a large run needs little more memory than its columns: never all files beside them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,33 +12,60 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def joined(files: Sequence[Path]) -> pd.DataFrame:
+def joined(
+    files: Sequence[Path], columns: Collection[str] | None = None, weeks: Collection[int] | None = None
+) -> pd.DataFrame:
     """The rows of all files in order; texts become categories, in the order in which they first appear.
+
+    columns: those wanted, of which a table may lack some; None takes all. weeks: of which rows are wanted, by the
+    column `week`; None takes all.
 
     Raises:
       ValueError: there is no file, or the files have different columns.
     """
     if not files:
         raise ValueError("expected at least one file of the table, got none")
-    rows = [pq.read_metadata(file).num_rows for file in files]
-    columns: dict[str, np.ndarray] = {}
+    rows = [_rows(file, weeks) for file in files]
+    schema = pq.read_schema(files[0])
+    wanted = [name for name in schema.names if columns is None or name in columns]
+    whole: dict[str, np.ndarray] = {}
     levels: dict[str, dict[str, int]] = {}
-    begin, schema = 0, pq.read_schema(files[0])
+    begin = 0
     for file, count in zip(files, rows, strict=True):
-        part = pq.read_table(file, use_threads=False)
-        if part.schema.names != schema.names:
-            raise ValueError(f"{file}: has other columns than {files[0].name}")
-        for name, column in zip(part.column_names, part.columns, strict=True):
+        for name, column in _part(file, schema.names, wanted, weeks).items():
             values = _codes(column, levels.setdefault(name, {})) if _text(column.type) else column.to_numpy()
-            whole = columns.setdefault(name, np.empty(sum(rows), dtype=values.dtype))
-            if not np.can_cast(values.dtype, whole.dtype):
-                whole = columns[name] = whole.astype(np.result_type(whole.dtype, values.dtype))
-            whole[begin : begin + count] = values
+            kept = whole.setdefault(name, np.empty(sum(rows), dtype=values.dtype))
+            if not np.can_cast(values.dtype, kept.dtype):
+                kept = whole[name] = kept.astype(np.result_type(kept.dtype, values.dtype))
+            kept[begin : begin + count] = values
         begin += count
     return pd.DataFrame(
-        {name: _category(values, levels[name]) if name in levels else values for name, values in columns.items()},
+        {name: _category(values, levels[name]) if name in levels else values for name, values in whole.items()},
         copy=False,
     )
+
+
+def _rows(file: Path, weeks: Collection[int] | None) -> int:
+    if weeks is None:
+        return pq.read_metadata(file).num_rows
+    return int(np.isin(_weeks(file), list(weeks)).sum())
+
+
+def _weeks(file: Path) -> np.ndarray:
+    return pq.read_table(file, columns=["week"], use_threads=False).column(0).to_numpy()
+
+
+def _part(
+    file: Path, expected: list[str], wanted: list[str], weeks: Collection[int] | None
+) -> dict[str, pa.ChunkedArray]:
+    """The wanted columns of one file."""
+    with pq.ParquetFile(file) as opened:
+        if opened.schema_arrow.names != expected:
+            raise ValueError(f"{file}: has other columns than the first file of its table")
+        part = opened.read(wanted, use_threads=False)
+    if weeks is not None:
+        part = part.filter(pa.array(np.isin(_weeks(file), list(weeks))))
+    return dict(zip(part.column_names, part.columns, strict=True))
 
 
 def _text(kind: pa.DataType) -> bool:

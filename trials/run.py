@@ -85,16 +85,23 @@ def run(study: Study, cluster: Cluster, folder: Path) -> Timing:
     folder = folder.resolve()  # workers may have another working directory
     kept = ledger.finished(folder)
     wanted = ways.kept(cluster.kernel, ways.of_run(folder, kept))
-    with ready(cluster), ThreadPoolExecutor(1) as ahead:
-        ahead.submit(_ahead, study, wanted)
-        return _carry_out(study, cluster, folder, kept, wanted)
-
-
-def _carry_out(study: Study, cluster: Cluster, folder: Path, kept: Collection[int], wanted: ways.Wanted) -> Timing:
     begun = time.perf_counter()
     note = partial(_note, folder / "log.jsonl")
     note("begin", cluster=cluster.kind)
-    disease = DISEASES[study.trial.disease]
+    with ThreadPoolExecutor(1) as ahead:
+        with ready(cluster):  # and no longer: the analysis has the cores and the memory
+            ahead.submit(_ahead, study, wanted)
+            planned, made, kernel = _simulate(study, cluster, folder, kept, wanted, note)
+        with task("analysing, reporting", 1) as advance:
+            _conclude(study, planned, folder, note)
+            advance(1)
+    return Timing(time.perf_counter() - begun, kernel, made)
+
+
+def _simulate(
+    study: Study, cluster: Cluster, folder: Path, kept: Collection[int], wanted: ways.Wanted, note: Any
+) -> tuple[Plan, int, float]:
+    """The plan, how many shards were made now, and the seconds of their kernels."""
     planned = plan(study, wanted)
     todo = [shard for shard in planned.shards() if shard.number not in kept]
     note("planned", twins=len(planned.enrolment.ids), shards=planned.pieces, to_make=len(todo))
@@ -107,10 +114,7 @@ def _carry_out(study: Study, cluster: Cluster, folder: Path, kept: Collection[in
             done, kernel = done + 1, kernel + result.kernel_seconds
             advance(done)
     note("simulated", kernel_seconds=round(kernel, 3))
-    with task("analysing, reporting", 1) as advance:
-        _conclude(study, disease, planned, folder, note)
-        advance(1)
-    return Timing(time.perf_counter() - begun, kernel, len(todo))
+    return planned, len(todo), kernel
 
 
 def _ahead(study: Study, wanted: ways.Wanted) -> None:
@@ -120,19 +124,21 @@ def _ahead(study: Study, wanted: ways.Wanted) -> None:
         importlib.import_module(module)
 
 
-def _conclude(study: Study, disease: Disease, planned: Plan, folder: Path, note: Any) -> None:
+def _conclude(study: Study, planned: Plan, folder: Path, note: Any) -> None:
+    from . import piecewise
     from .report.build import build
-    from .statistics import analyses
+    from .report.words import primary_week
 
+    disease = DISEASES[study.trial.disease]
     content = _manifest(study, disease, planned)
     if planned.pieces > MANY:
         forget()
-    tables = bundle.tables(folder)
-    results = analyses.analyse(study, disease, tables["twins"], tables["observations"], tables["events"])
+    results = piecewise.analyse(study, disease, folder)
     write_results(folder, results)
     note("analysed", statistics=len(results))
     content["files"] = _files(folder)
     source = POPULATIONS[study.population.source]
+    tables = piecewise.tables(study, disease, folder, primary_week(study))
     report = build(folder, disease, source, content, study, **tables, results=results)
     store.write(folder / "report.html", report.encode())
     note("reported")

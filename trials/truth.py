@@ -19,7 +19,7 @@ import pandas as pd
 from ..core.disease import Disease, Outcome
 from ..core.keys import root
 from ..population.sample import POPULATIONS
-from . import numerics
+from . import numerics, ways
 from .conduct import NEVER, kernel, parameters_of, twins_of
 from .enrol import enrol
 from .levels import categories
@@ -85,7 +85,8 @@ def true_values(
             what = "of a split-body trial" if study.trial.split else "of a log-rank test"
             raise ValueError(f"analyses.{name}: there is no true value {what}")
     twins = enrolled(study, disease) if twins is None else twins
-    scale = _scale(study, disease, twins)
+    way = ways.choose(study, "auto").name
+    scale = _scale(study, disease, twins, way)
     lived: dict[tuple[tuple[str, ...], str], Course] = {}
     found = {}
     for name in names:
@@ -94,7 +95,7 @@ def true_values(
         without = tuple(event for event, strategy in strategies.items() if strategy == "hypothetical")
         for arm in (plan.arm, plan.comparator):
             if (without, arm) not in lived:
-                lived[without, arm] = follow(study, disease, twins, arm, without, scale)
+                lived[without, arm] = follow(study, disease, twins, arm, without, scale, way)
         outcome = named(disease, plan.outcome)
         if outcome is None:
             raise ValueError(f"analyses.{name}.outcome: {disease.name} has no outcome {plan.outcome!r}")
@@ -133,13 +134,17 @@ def world(study: Study, without: tuple[str, ...] = ()) -> Study:
 
 
 def follow(
-    study: Study, disease: Disease, twins: pd.DataFrame, arm: str, without: tuple[str, ...], scale: float
-) -> Course:
-    """All twins in one arm, in the world without some kinds of events, on a time mesh of this scale."""
+    study: Study, disease: Disease, twins: pd.DataFrame, arm: str, without: tuple[str, ...], scale: float,
+    way: str = ways.XLA,
+) -> Course:  # fmt: skip
+    """All twins in one arm, in the world without some kinds of events, on a time mesh of this scale.
+
+    way: what computes, `lanes` or `xla`.
+    """
     asked = world(study, without)
     trial = protocol(asked, disease, mesh(asked.trial, scale))
     theta = parameters_of(disease, study.model.draw)
-    run = kernel(disease.name, study.population.source, study.trial.details, False)
+    run = kernel(disease.name, study.population.source, study.trial.details, False, way)
     ids, key = twins["twin"].to_numpy(), root(study.seed)
     number = list(study.trial.arms).index(arm)
     parts = []
@@ -208,8 +213,8 @@ def _first(course: Course, strategies: dict[str, str], strategy: str) -> np.ndar
     return np.min(chosen, axis=0) if chosen else np.full(len(course.records.twins), np.inf)
 
 
-def _scale(study: Study, disease: Disease, twins: pd.DataFrame) -> float:
+def _scale(study: Study, disease: Disease, twins: pd.DataFrame, way: str) -> float:
     """Of the time mesh, as a run of the study chooses it."""
     arms = pd.Index(list(study.trial.arms)).get_indexer(np.asarray(twins["arm"]))
     ids = twins["twin"].to_numpy()
-    return numerics.tune(study, disease, root(study.seed), *numerics.probe(ids[: 4 * SIZE], arms, 0)).scale
+    return numerics.tune(study, disease, root(study.seed), *numerics.probe(ids[: 4 * SIZE], arms, 0), way).scale

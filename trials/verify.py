@@ -69,11 +69,11 @@ def _files(folder: Path, content: dict) -> Iterator[Finding]:
 
 
 def _analyses(folder: Path, content: dict, differs: str) -> Finding:
-    from .statistics.analyses import analyse
+    from .piecewise import analyse
     from .statistics.result import to_arrow
 
     study = bundle.stored_study(folder)
-    again = to_arrow(analyse(study, DISEASES[study.trial.disease], **bundle.tables(folder)))
+    again = to_arrow(analyse(study, DISEASES[study.trial.disease], folder))
     what, kept = "results.parquet, analysed again", folder / "results.parquet"
     if encode(again) == kept.read_bytes():
         return Finding(what)

@@ -54,6 +54,11 @@ def optimised(text: str) -> llvm.ModuleRef:
     return module
 
 
+def assembly(text: str) -> str:
+    """The machine code of a module in words."""
+    return _target().emit_assembly(optimised(text))
+
+
 def _target() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

@@ -179,6 +179,8 @@ def _of_twins(
     """
     if "stratum" not in twins:
         return {"times": [], "fairness": []}
+    # Each comparison has a table of its own with all columns: what only the baseline table shows is left out.
+    twins = twins.drop(columns=[name for name, one in attributes.items() if one.detail and name in twins])
     timed = []
     for plan in study.trial.analyses.values():
         outcome = named(disease, plan.outcome)

@@ -142,14 +142,13 @@ def named(attribute: "Attribute", values: pd.Series) -> tuple[list[str], np.ndar
     if attribute.kind == "yes/no":
         filled = values.map({True: 0, False: 1}).fillna(-1)
         return ["yes", "no"], filled.to_numpy(int)
-    if attribute.levels and pd.api.types.is_numeric_dtype(values) and str(attribute.levels[0]).strip("-").isdigit():
-        levels, cells = list(attribute.levels), values.map(plain_number, na_action="ignore")
-    elif attribute.levels and pd.api.types.is_numeric_dtype(values):
+    numeric = pd.api.types.is_numeric_dtype(values)
+    if attribute.levels and numeric and not str(attribute.levels[0]).strip("-").isdigit():
         return list(attribute.levels), values.fillna(-1).to_numpy(int) - (attribute.kind == "grade")
-    else:
-        cells = values.map(plain_number, na_action="ignore") if pd.api.types.is_numeric_dtype(values) else values
-        levels = list(attribute.levels or sorted(map(str, cells.dropna().unique())))
-    return levels, pd.Index(levels).get_indexer(pd.Index(cells.astype(str)))
+    place, kinds = pd.factorize(values)  # each kind is put into words once, not for every twin
+    cells = [plain_number(kind) if numeric else str(kind) for kind in kinds]
+    levels = list(attribute.levels or sorted(set(cells)))
+    return levels, np.append(pd.Index(levels).get_indexer(pd.Index(cells)), -1)[place]
 
 
 def _levels(attribute: "Attribute", values: pd.Series, masks: Mapping[str, np.ndarray]) -> list[Row]:
