@@ -193,7 +193,11 @@ def test_a_second_stage_is_that_of_the_arms_that_are_kept(staged):
             "0 on the diagonal",
         ),
         ({"family": {"analyses": ["a", "b"], "test": "holm", "weights": [0.5, 0.5]}}, "holm has none"),
-        ({"family": {"analyses": ["a", "b"]}, "looks": [0.5, 1]}, "alpha would be spent twice"),
+        ({"family": {"analyses": ["a", "b"], "test": "hochberg"}, "looks": [0.5, 1]}, "alpha would be spent twice"),
+        (
+            {"family": {"analyses": ["a", "b"]}, "looks": [0.5, 1], "futility": "pocock", "power": 0.9},
+            "not of a family",
+        ),
         ({"select": {"analyses": ["a", "b"]}}, "at the first of two looks"),
         ({"select": {"analyses": ["a", "b"], "margin": 1}, "looks": [0.5, 1]}, "with keep: within"),
         ({"reestimate": {"most": 2, "low": 0.9, "target": 0.8}, "looks": [0.5, 1]}, "rising conditional powers"),
@@ -231,7 +235,7 @@ def test_a_table_spends_what_it_says_on_both_sides_together():
             {"select": {"analyses": ["pasi90_against_placebo", "pasi90_against_adalimumab"]}, "looks": [0.5, 1]},
             "one analysis an arm, all against one comparator",
         ),
-        ({"reestimate": {"most": 2}, "looks": [0.5, 1], "replay": 3}, "cannot be written out"),
+        ({"reestimate": {"most": 2}, "looks": [0.5, 1], "replay": 10_000}, "expected a replicate from 0 to 9999"),
         (
             {"family": {"analyses": ["pasi90_against_placebo", "iga01_against_placebo"]},
              "analysis": "pasi90_against_adalimumab"},

@@ -168,12 +168,15 @@ def pooled(made, tmp_path_factory):
     """A function that carries out another design of the same study, in a folder where the pool is already."""
     from cutis.cluster.settings import Cluster
     from cutis.trials.compose import read_study
-    from cutis.trials.operating import report, results
+    from cutis.trials.operating import replaying, report, results
     from cutis.trials.operating.run import carry_out
     from cutis.trials.operating.settings import Design, problems
     from cutis.trials.study import Study
 
     whole = read_study(made[0] / "design.yaml")
+    other = {"arm": "adalimumab", "comparator": "placebo", "role": "secondary"}
+    analyses = whole["trial"]["analyses"]
+    analyses["pasi90_of_adalimumab"] = analyses["pasi90_against_placebo"] | other
     study = Study.model_validate({key: value for key, value in whole.items() if key != "design"})
 
     def made_with(**words):
@@ -184,6 +187,9 @@ def pooled(made, tmp_path_factory):
         assert problems(study, design) == []
         results.write(folder, design, carry_out(study, design, Cluster(kind="local"), folder))
         told = json.loads((folder / "results.json").read_text())
+        if design.replay is not None:
+            told["replayed"] = list(replaying.write(study, design, Cluster(kind="local"), folder))
+            told["twins"] = pd.read_csv(folder / f"replay-{design.replay}" / "twins.csv")
         text = report.build(study, told, {"fingerprint": "0" * 64, "seed": 5, "cutis": "0"})
         assert text.count("<svg") == 3
         return told, text
@@ -216,6 +222,55 @@ def test_a_size_chosen_at_a_look_goes_through_the_command(pooled):
     assert "The size chosen at the look" in text
 
 
+def test_a_subgroup_chosen_at_a_look_goes_through_the_command(pooled):
+    enrich = {"subgroup": {"weight": {"min": 85}}, "everybody_from": 1.0}
+    told, text = pooled(enrich=enrich, looks=[0.5, 1], analysis="pasi_change_against_adalimumab", replay=1)
+    stages = told["twins"].groupby("stage")["weight"]
+    assert stages.size().to_dict() in ({1: 42}, {1: 42, 2: 42})
+    assert float(told["replayed"][-1].split()[-1]) < 1e-8
+    inside = told["analyses"]["pasi_change_against_adalimumab in the subgroup"]
+    assert inside["truth"] is not None
+    (agreement,) = told["agreement"].values()
+    assert max(agreement["largest"].values()) < 1e-8
+    choices = ("everybody goes on", "the subgroup goes on alone", "nobody goes on", "shown at the look")
+    for hypothesis in ("model", "null in the subgroup", "null outside the subgroup"):
+        assert sum(value(told, measure=one, hypothesis=hypothesis) for one in choices) == pytest.approx(1)
+    assert "Who goes on" in text
+
+
+ARMS = ["pasi90_against_placebo", "pasi90_of_adalimumab"]
+
+
+def test_shares_that_follow_responders_go_through_the_command(pooled):
+    told, text = pooled(adapt={"analyses": ARMS, "updates": [0.5]}, replay=2)
+    shares = [value(told, measure=f"share of people: {arm}", hypothesis="model") for arm in ("guselkumab", "placebo")]
+    assert shares[0] > 1 / 3 > shares[1] > 0.1
+    null = {"hypothesis": "null as comparator"}
+    model, none = (value(told, measure="expected responders", **of) for of in ({"hypothesis": "model"}, null))
+    assert model > none + 10
+    assert float(told["replayed"][-1].split()[-1]) < 1e-8
+    assert len(told["twins"]) == 84
+    assert "Who is given what" in text
+
+
+def test_arms_that_open_over_time_go_through_the_command(pooled):
+    told, text = pooled(platform={"analyses": ARMS, "enter": [0, 0.5]}, replay=2)
+    assert value(told, measure="concurrent controls", analysis=ARMS[1], hypothesis="model") < 20
+    assert float(told["replayed"][-1].split()[-1]) < 1e-8
+    early = told["twins"].query("twin < 42")["arm"]
+    assert set(early) == {"guselkumab", "placebo"}
+    assert "Who is given what" in text
+
+
+def test_a_family_is_tested_at_two_looks(pooled):
+    names = [NAME, "pasi_change_against_adalimumab"]
+    told, text = pooled(family={"analyses": names, "test": "graph", "weights": [0.5, 0.5]}, looks=[0.5, 1])
+    of = {"hypothesis": "model", "analysis": names[1]}
+    early, late = (value(told, measure="shown by the look", look=look, **of) for look in (1, 2))
+    assert early <= late == value(told, measure="shown", **of)
+    assert "Where trials end" in text
+
+
 def test_assurance_is_told_with_its_error(pooled):
     told, text = pooled(draws=2)
     (row,) = told["assurance"]
@@ -226,9 +281,12 @@ def test_assurance_is_told_with_its_error(pooled):
 
 def test_the_effect_is_shown_in_subgroups(made):
     told = json.loads((made[0] / "results.json").read_text())
-    groups = {(row["group"], row["level"]): row for row in told["subgroups"]}
-    assert groups["everybody", ""]["difference"] == pytest.approx(told["analyses"][NAME]["limit"])
-    assert groups["everybody", ""]["twins"] == 150
-    assert {"sex", "weight"} <= {group for group, _ in groups}
-    parts = [row for (group, _), row in groups.items() if group == "sex"]
-    assert sum(row["twins"] for row in parts) <= 150
+    groups = {(row["factor"], row["level"]): row for row in told["subgroups"]}
+    assert groups["All twins", ""]["difference"] == pytest.approx(told["analyses"][NAME]["limit"])
+    assert groups["All twins", ""]["twins"] == 150
+    factors = {factor for factor, _ in groups}
+    assert {"Sex", "Skin type (Fitzpatrick)", "Weight", "Prior biologic"} <= factors
+    for factor in factors:
+        assert sum(row["twins"] for (name, _), row in groups.items() if name == factor) == 150
+    empty = [row for row in told["subgroups"] if not row["twins"]]
+    assert all(row["difference"] is None for row in empty)

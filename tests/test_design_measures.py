@@ -22,8 +22,8 @@ from cutis.trials.operating.results import content
 from cutis.trials.operating.results import write as write_results
 from cutis.trials.operating.run import Outcome, measured
 from cutis.trials.operating.settings import Design, problems
-from cutis.trials.operating.subgroups import Effect
 from cutis.trials.statistics.methods.estimate import Estimate
+from cutis.trials.statistics.subgroups import Effect
 
 from .studies import study
 
@@ -244,7 +244,7 @@ def outcome():
     return plan, design, Outcome(
         analyses, bounds, (90, 180), rows, {name: 0.3}, {name: (0.6, 0.3)}, {},
         [assurance(size, np.array([0.4, 0.6])) for size in (90, 180)], needed, 240, {name: 0.28},
-        [Effect("everybody", "", 500, 0.3, 0.02, (0.6, 0.3)), Effect("sex", "male", 300, 0.31, 0.03, (0.6, 0.29))],
+        [Effect("All twins", "", 500, 0.3, 0.02, (0.6, 0.3)), Effect("Sex", "men", 300, 0.31, 0.03, (0.6, 0.29))],
     )  # fmt: skip
 
 
@@ -272,7 +272,7 @@ def test_the_report_opens_offline_and_tells_the_error_beside_every_figure(outcom
     assert text.count("<svg") == 3
     contents = text.partition("<nav")[2].partition("</nav>")[0]
     assert re.findall('href="#([a-z]+)"', contents) == re.findall('<section id="([a-z]+)"', text)
-    assert "the analysis tends to 0.28: -0.02 from the true value" in text
+    assert "the analysis tends to 0.28: \N{MINUS SIGN}0.02 from the true value" in text
     assert "power 90% needs" in text
     _, rows = tables.power(told)
     assert [row[0] for row in rows] == ["90", "180"]

@@ -4,13 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cutis.trials.operating import counted, recheck, replicates, timed
+from cutis.trials.operating import counted, graded, recheck, replicates, timed
 from cutis.trials.operating.draw import Allocation
 from cutis.trials.operating.passes import People
 from cutis.trials.operating.pool import Columns, Pool
 from cutis.trials.operating.replicates import Trials
 from cutis.trials.statistics.methods import cox as hazards
-from cutis.trials.statistics.methods import survival
+from cutis.trials.statistics.methods import ordinal, survival
 from cutis.trials.statistics.methods.counts import combination, negative_binomial
 from cutis.trials.statistics.methods.estimate import Flag
 from cutis.trials.study import Analysis
@@ -27,6 +27,8 @@ def analysis(method, *covariates, **more):
 ANALYSES = {
     "counts": analysis("negative_binomial", "x"),
     "counts, expected": analysis("negative_binomial", options={"variance": "expected"}),
+    "grades": analysis("proportional_odds", "x"),
+    "crude grades": analysis("proportional_odds"),
     "ranks": analysis("van_elteren"),
     "log-rank": analysis("log_rank"),
     "crude log-rank": analysis("log_rank", options={"stratified": False}),
@@ -37,7 +39,7 @@ ANALYSES = {
     "visits": analysis("mmrm", "x", "baseline_y"),
     "visits, adjusted": analysis("mmrm", options={"degrees_of_freedom": "kenward_roger"}),
 }
-CLOSE = {name: 1e-6 if plan.method == "mmrm" else 1e-8 for name, plan in ANALYSES.items()}
+CLOSE = {name: 1e-6 if plan.method in ("mmrm", "proportional_odds") else 1e-8 for name, plan in ANALYSES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,8 @@ def pool():
         value = count
         if plan.method in ("log_rank", "cox", "kaplan_meier", "restricted_mean"):
             value, more = happened, time[..., None]
+        if plan.method == "proportional_odds":
+            value = np.minimum(count, 4) + (count > 4)  # grades 0 to 3 and 5, the highest of which is rare
         if plan.method == "mmrm":
             value, more, there = seen[..., -1], seen, ~np.isnan(seen).all(axis=2)
         wide = both[..., : len(plan.covariates)]
@@ -135,3 +139,47 @@ def test_counts_without_any_event_are_flagged():
     found = counted.negative_binomial(people, jnp.asarray(20), True, 0.95)
     assert int(found.flag[0]) & Flag.NO_EVENTS
     assert float(found.p[0]) == 1
+
+
+def graded_people(y, arm, *covariates):
+    wide = jnp.asarray(np.array(covariates))[..., None] if covariates else None
+    return People(side(y), side(arm), side(np.ones(len(y))), wide)
+
+
+def test_grades_of_which_some_nobody_has_give_the_estimate_of_those_that_are_there():
+    rng = np.random.default_rng(8)
+    arm, x = np.arange(60) % 2 * 1.0, rng.normal(size=60)
+    y = np.clip(np.round(2 + arm + x + rng.logistic(size=60)), 0, 5)
+    y[y == 2] = 3
+    mine = graded.proportional_odds(graded_people(y, arm, x), 7, jnp.asarray(60), 0.95)
+    theirs = ordinal.proportional_odds(y, arm, x)
+    assert float(mine.estimate[0]) == pytest.approx(theirs.estimate, abs=1e-8)
+    assert float(mine.se[0]) == pytest.approx(theirs.se, abs=1e-7)
+
+
+def test_two_grades_are_logistic_regression():
+    from cutis.trials.statistics.methods.logistic import logistic
+
+    rng = np.random.default_rng(5)
+    arm, x = np.arange(80) % 2 * 1.0, rng.normal(size=80)
+    y = (rng.random(80) < 1 / (1 + np.exp(-x - 0.5 * arm))) * 1.0
+    mine = graded.proportional_odds(graded_people(y, arm, x), 2, jnp.asarray(80), 0.95)
+    theirs = logistic(jnp.asarray(y), jnp.asarray(arm), jnp.asarray(x)[:, None])
+    assert float(mine.estimate[0]) == pytest.approx(float(theirs.estimate), abs=1e-9)
+    assert float(mine.se[0]) == pytest.approx(float(theirs.se), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("y", "covariates", "flag"),
+    [
+        (np.full(40, 2.0), (), Flag.NO_VARIATION),
+        (2.0 + np.arange(40) % 2, (), Flag.SEPARATION),
+        (np.repeat(np.arange(4.0), 10), (3 * (np.arange(40) % 2) + 1.0,), Flag.DETERMINED),
+    ],
+)
+def test_grades_that_tell_nothing_are_flagged_and_never_reject(y, covariates, flag):
+    about = [values - values.mean() for values in covariates]
+    found = graded.proportional_odds(graded_people(y, np.arange(40) % 2, *about), 5, jnp.asarray(40), 0.95)
+    assert int(found.flag[0]) & flag
+    assert float(found.p[0]) == 1
+    assert np.isnan(found.estimate[0])

@@ -80,17 +80,57 @@ def test_groups_are_those_that_the_twins_have():
     twins = pd.DataFrame({
         "twin": [5, 6, 7], "male": [True, False, True], "weight": [60.0, 80.0, 85.0], "prior_biologic": [False] * 3,
     })  # fmt: skip
-    found = fairness.groups(attributes, twins)
+    found = subgroups.groups(attributes, twins)
+    found = {factor: {level: twins["twin"].to_numpy()[mask] for level, mask in levels.items()}
+             for factor, levels in found.items()}  # fmt: skip
     assert {factor: {k: v.tolist() for k, v in levels.items()} for factor, levels in found.items()} == {
         "Sex": {"men": [5, 7], "women": [6]},
-        "Weight": {"under 70 kg": [5], "70 to under 90 kg": [6, 7]},
+        # A group that nobody is in is told; treatment before, which divides nobody, is not.
+        "Weight": {"under 70 kg": [5], "70 to under 90 kg": [6, 7], "90 to under 110 kg": [], "110 kg and above": []},
     }
+
+
+def test_levels_stored_as_numbers_or_as_names_are_the_same_groups():
+    skin = Attribute("fitzpatrick", "Fitzpatrick skin type", "type", "grade", tuple("123456"))
+    numbers, names = (
+        subgroups.groups({"fitzpatrick": skin}, pd.DataFrame({"fitzpatrick": pd.Series(column)}))
+        for column in ([1, 6, 1], pd.Categorical(["1", "6", "1"]))
+    )
+    for found in (numbers, names):
+        levels = found["Skin type (Fitzpatrick)"]
+        assert list(levels) == list("123456")
+        assert {level: mask.tolist() for level, mask in levels.items() if mask.any()} == {
+            "1": [True, False, True], "6": [False, True, False],
+        }  # fmt: skip
+
+
+def test_an_effect_is_that_of_twins_with_a_value_in_both_arms():
+    one, other = np.array([3.0, 5.0, np.nan, 4.0]), np.array([1.0, 1.0, 2.0, np.nan])
+    first, nobody = np.array([True, False, True, False]), np.zeros(4, bool)
+    whole, single, none = subgroups.effects(one, other, {"Sex": {"men": first, "women": nobody}})
+    assert whole == subgroups.Effect("All twins", "", 2, 3.0, pytest.approx(1.0), (4.0, 1.0))
+    assert (single.twins, single.difference, math.isnan(single.se)) == (1, 2.0, True)
+    assert none.twins == 0
+    assert math.isnan(none.difference)
+
+
+def test_the_figure_says_where_nobody_is_in_a_group_and_draws_few_as_open():
+    lines = [
+        fairness.Line("All twins", "", "500", 30.0, 20.0, 40.0, "30 (20 to 40)", "", False),
+        fairness.Line("Sex", "men", "490", 31.0, 21.0, 41.0, "31 (21 to 41)", "", False),
+        fairness.Line("Sex", "women", "0", math.nan, math.nan, math.nan, fairness.NOBODY, "", True),
+        fairness.Line("Weight", "under 70 kg", "9", 5.0, -20.0, 30.0, "5", "", True),
+    ]
+    with style():
+        drawn = fairness.plot("g", ("Groups", "in full."), lines, "#0072B2", ("Group", "Difference", "", "axis"))
+    assert "no twins" in drawn.svg
+    assert drawn.svg.count("fill: #ffffff") + drawn.svg.count("fill:#ffffff") >= 1  # the open circle
 
 
 def test_the_figure_of_groups_tells_every_one():
     data = table(200)
     number = data["twin"].to_numpy()
-    (whole,) = subgroups.within(data, CONTRAST, True, {"": {"All twins": number}})
+    (whole,) = subgroups.within(data, CONTRAST, True, {"All twins": {"": number}})
     groups = subgroups.within(data, CONTRAST, True, {"Sex": {"men": number[:150], "women": number[150:]}})
     found = fairness.Within("PASI 90, week 16", "percentage points", whole, groups)
     with style():

@@ -13,11 +13,16 @@ SLACK = 1e-9
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+SEQUENTIAL = ("graph", "holm", "fixed_sequence")  # tests that are graphs, whose shares can be spent over looks
+
+
 class Family(Frozen):
     """Analyses that are tested together.
 
     test: `graph` (Bonferroni's test of the graph's intersections), `simes` (Simes' test of them), `holm`, `hochberg`,
       `fixed_sequence` (in the order given), or `co_primary`: all must be shown.
+      At several looks `graph`, `holm` and `fixed_sequence` spend each share of alpha over the looks
+      [Maurer and Bretz 2013], and `co_primary` spends alpha.
     weights, transitions: of the graph: each analysis's share of alpha, and where it goes once the analysis is shown.
     success: a trial is one if `any` of its analyses is, or `all`.
     """
@@ -50,10 +55,12 @@ class Family(Frozen):
         return self
 
     def graph(self) -> "Graph":
-        """The graph; without weights that of Holm's test."""
+        """The graph; that of the fixed sequence, or without weights that of Holm's test."""
         from ..designs.multiplicity import graph, presets  # deferred: most studies have no family
 
         many = len(self.analyses)
+        if self.test == "fixed_sequence":
+            return presets.fixed_sequence(many)
         if not self.weights:
             return presets.holm(many)
         return graph.graph(self.weights, self.transitions or [[0.0] * many] * many, self.analyses)
@@ -83,6 +90,103 @@ class Selection(Frozen):
         if (self.keep == "within") != (self.margin is not None):
             raise ValueError("margin: expected a number with keep: within, and with no other")
         return self
+
+
+class Belonging(Frozen):
+    """Who belongs to a subgroup, by one attribute, as in `eligibility`; both bounds belong to the range."""
+
+    min: float | None = None
+    max: float | None = None
+    one_of: tuple[str | int | bool, ...] | None = None
+
+    @model_validator(mode="after")
+    def says_something(self) -> "Belonging":
+        if self.min is None and self.max is None and self.one_of is None:
+            raise ValueError("expected min, max or one_of, such as {min: 90}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
+
+
+class Enrichment(Frozen):
+    """Who goes on at the first look: everybody, or the people of a subgroup alone, or nobody.
+
+    subgroup: by attribute, who belongs to it. everybody_from: statistic of everybody from which all go on.
+    subgroup_from: statistic of the subgroup from which it goes on alone, if not all do.
+    test: of the intersection (`nested` knows how the two statistics correlate); both stages are combined, so that the
+      familywise error holds whoever goes on.
+    """
+
+    subgroup: Annotated[dict[Name, Belonging], Field(min_length=1)]
+    everybody_from: float
+    subgroup_from: float = 0.0
+    test: Literal["nested", "simes", "bonferroni"] = "nested"
+
+
+class Adaptation(Frozen):
+    """Shares of the people to come that follow the responders so far.
+
+    analyses: one for each arm, all against the comparator, of a response. updates: fractions of the people after which
+      the shares are set again; before the first they are those of the study.
+    rule: `neyman`, `fewest_failures` or `thompson`, see `designs.adaptive.response`. power: of thompson.
+    least: no arm gets less. test: of several analyses, at the end: `each` at the level, `holm` or `bonferroni`.
+    """
+
+    analyses: Annotated[tuple[Name, ...], Field(min_length=1, max_length=6)]
+    updates: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=50)]
+    rule: Literal["neyman", "fewest_failures", "thompson"] = "thompson"
+    power: Annotated[float, Field(ge=0, le=1)] = 0.5
+    least: Share = 0.1
+    test: Literal["each", "holm", "bonferroni"] = "holm"
+
+    @field_validator("updates")
+    @classmethod
+    def rise(cls, updates: tuple[float, ...]) -> tuple[float, ...]:
+        if list(updates) != sorted(set(updates)):
+            raise ValueError(f"expected fractions that rise, such as [0.25, 0.5, 0.75], got {list(updates)}")
+        return updates
+
+    @field_validator("analyses")
+    @classmethod
+    def each_once(cls, analyses: tuple[str, ...]) -> tuple[str, ...]:
+        return analyses if len(analyses) == 1 else _once(analyses, "an arm has one share")
+
+
+class Platform(Frozen):
+    """Arms that open and close over time, with a control that all share.
+
+    analyses: one for each arm, all against the control. enter, leave: fractions of the people at which the arms open
+      and close; all close at 1 if nothing is said. Each is compared with its concurrent controls.
+    test: `each` arm at the level, as if in a trial of its own, `holm` or `bonferroni`.
+    """
+
+    analyses: tuple[Name, ...]
+    enter: tuple[Annotated[float, Field(ge=0, lt=1)], ...]
+    leave: tuple[Annotated[float, Field(gt=0, le=1)], ...] = ()
+    test: Literal["each", "holm", "bonferroni"] = "each"
+
+    @field_validator("analyses")
+    @classmethod
+    def each_once(cls, analyses: tuple[str, ...]) -> tuple[str, ...]:
+        return _once(analyses, "an arm opens once")
+
+    @model_validator(mode="after")
+    def opens_before_it_closes(self) -> "Platform":
+        many = len(self.analyses)
+        for word, times in (("enter", self.enter), ("leave", self.leaves)):
+            if len(times) != many:
+                raise ValueError(f"{word}: expected one for each of {many} analyses, got {len(times)}")
+        for name, enter, leave in zip(self.analyses, self.enter, self.leaves, strict=True):
+            if enter >= leave:
+                raise ValueError(f"enter, leave: the arm of {name} opens at {enter:g} and closes at {leave:g}")
+        if min(self.enter) > 0:
+            raise ValueError(f"enter: expected an arm that is open from 0, the first opens at {min(self.enter):g}")
+        return self
+
+    @property
+    def leaves(self) -> tuple[float, ...]:
+        """When each arm closes."""
+        return self.leave or (1.0,) * len(self.analyses)
 
 
 class Reestimation(Frozen):

@@ -1,5 +1,6 @@
 """What a design decides in each replicate: where it ends, whether as a success, and which analyses are successes."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -7,11 +8,11 @@ from scipy.stats import norm
 
 from ..designs.adaptive import closed
 from ..designs.adaptive.reestimation import combined_statistic, promising_zone
-from ..designs.multiplicity import closure, stepwise
+from ..designs.multiplicity import closure, sequential, stepwise
 from ..designs.sequential.bounds import Bounds
 from ..statistics.methods.estimate import Estimate
 from . import looks
-from .adaptations import Family, Selection
+from .adaptations import Family
 from .draw import Allocation
 from .settings import Design
 
@@ -20,7 +21,8 @@ class Rule(NamedTuple):
     """A design as it decides.
 
     directions: of each analysis that decides, 1 or -1, the side on which a difference is a success. arms: numbers of
-      its arm and comparator. cuts: people by each look, the second stage as planned.
+      its arm and comparator. cuts: people by each look, the second stage as planned. share: of the people, who are in
+      an enrichment's subgroup.
     """
 
     design: Design
@@ -29,11 +31,17 @@ class Rule(NamedTuple):
     arms: tuple[tuple[int, int], ...]
     allocation: Allocation
     cuts: tuple[int, ...]
+    share: float = 1.0
 
     @property
     def staged(self) -> bool:
         """Whether what the second stage is depends on the first: its people are then drawn apart."""
-        return self.design.select is not None or self.design.reestimate is not None
+        return self.design.staged
+
+    @property
+    def assigned(self) -> bool:
+        """Whether arms are not those of one series of blocks."""
+        return self.design.adapt is not None or self.design.platform is not None
 
     @property
     def most(self) -> int:
@@ -83,8 +91,8 @@ def ahead(rule: Rule, z: np.ndarray) -> Ahead:
     """What the statistics of the first stage, (replicates, analyses), decide about the second."""
     many, planned = len(z), rule.cuts[-1] - rule.cuts[0]
     zone = np.zeros(many, int)
-    if rule.design.select is not None:
-        kept = _kept(rule.design.select, z)
+    if rule.design.select is not None or rule.design.enrich is not None:
+        kept = _kept(rule.design, z)
         ends = (z >= rule.bounds.efficacy[0]).any(axis=1) & _first(rule, z).any(axis=1)
         return Ahead(np.full(many, planned), kept, ends | ~kept.any(axis=1), zone)
     again = rule.design.reestimate
@@ -104,20 +112,36 @@ def decide(rule: Rule, found: Estimate) -> Verdict:
       found: (replicates, looks, analyses). With stages the second look has the second stage alone.
     """
     z = scores(rule, found)
-    if rule.design.select is not None:
+    if rule.design.select is not None or rule.design.enrich is not None:
         return _selected(rule, z)
     if rule.design.reestimate is not None:
         return _enlarged(rule, z[..., 0])
+    many = rule.design.adapt or rule.design.platform
+    if many is not None:
+        return _at_the_end(rule, _each(many.test, norm.sf(z[:, -1]), rule.bounds.alpha), "any")
     family = rule.design.family
     if family is None or family.test == "co_primary":
         end = looks.ends(rule.bounds, z.min(axis=2), 1.0)
         people = np.array(rule.cuts, float)[end.look]
         rejected = None if family is None else np.repeat(end.success[:, None], z.shape[2], axis=1)
         return Verdict(end.look, people, end.success, end.opposite, end.futile, rejected)
-    rejected = shown(family, norm.sf(z[:, -1]), rule.bounds.alpha)
-    success = np.asarray(rejected.all(axis=1) if family.success == "all" else rejected.any(axis=1))
-    nobody = np.zeros(len(z), bool)
-    return Verdict(np.zeros(len(z), int), np.full(len(z), float(rule.cuts[-1])), success, nobody, nobody, rejected)
+    if rule.bounds.looks > 1:
+        return _sequential(rule, family, z)
+    return _at_the_end(rule, shown(family, norm.sf(z[:, -1]), rule.bounds.alpha), family.success)
+
+
+def _at_the_end(rule: Rule, rejected: np.ndarray, success: str) -> Verdict:
+    """The verdict of trials that end at their only look."""
+    shown_ = np.asarray(rejected.all(axis=1) if success == "all" else rejected.any(axis=1))
+    many, nobody = len(rejected), np.zeros(len(rejected), bool)
+    return Verdict(np.zeros(many, int), np.full(many, float(rule.cuts[-1])), shown_, nobody, nobody, rejected)
+
+
+def _each(test: str, p: np.ndarray, alpha: float) -> np.ndarray:
+    """Which arms are a success, (replicates, arms), by their one-sided p-values."""
+    if test == "each":
+        return p <= alpha
+    return stepwise.adjust(p, test) <= alpha
 
 
 def shown(family: Family, p: np.ndarray, alpha: float) -> np.ndarray:
@@ -130,6 +154,16 @@ def shown(family: Family, p: np.ndarray, alpha: float) -> np.ndarray:
     if family.test == "fixed_sequence":
         return stepwise.fixed_sequence(p) <= alpha
     return stepwise.adjust(p, family.test) <= alpha
+
+
+def _sequential(rule: Rule, family: Family, z: np.ndarray) -> Verdict:
+    """A family tested at every look; the trial ends where it is a success."""
+    found = sequential.rejections(family.graph(), z, rule.bounds.alpha, partial(looks.of_level, rule.design))
+    done = np.asarray(found.all(axis=2) if family.success == "all" else found.any(axis=2))
+    look = np.where(done.any(axis=1), done.argmax(axis=1), z.shape[1] - 1)
+    rows, nobody = np.arange(len(z)), np.zeros(len(z), bool)
+    people = np.array(rule.cuts, float)[look]
+    return Verdict(look, people, done[rows, look], nobody, nobody, found[rows, look])
 
 
 def _enlarged(rule: Rule, z: np.ndarray) -> Verdict:
@@ -159,18 +193,24 @@ def _first(rule: Rule, z: np.ndarray) -> np.ndarray:
     return closed.closed_combination(z, nothing, np.zeros(z.shape, bool), rule.bounds, _test(rule)).first
 
 
-def _kept(select: Selection, z: np.ndarray) -> np.ndarray:
+def _kept(design: Design, z: np.ndarray) -> np.ndarray:
+    select, enrich = design.select, design.enrich
+    if enrich is not None:
+        return closed.enrich(z, enrich.everybody_from, enrich.subgroup_from)
+    assert select is not None  # else nothing is chosen
     kept = closed.keep_best(z) if select.keep == "best" else closed.keep_near(z, select.margin or 0.0)
     return kept if select.least is None else kept & (z >= select.least)
 
 
 def _test(rule: Rule) -> closed.IntersectionTest:
-    select = rule.design.select
-    assert select is not None
-    if select.test == "dunnett":
+    chosen = rule.design.select or rule.design.enrich
+    assert chosen is not None
+    if chosen.test == "nested":
+        return closed.nested(rule.share)
+    if chosen.test == "dunnett":
         shares = rule.allocation.shares
         return closed.dunnett(tuple(float(shares[arm]) for arm, _ in rule.arms), float(shares[rule.arms[0][1]]))
-    return closed.simes if select.test == "simes" else closed.bonferroni
+    return closed.simes if chosen.test == "simes" else closed.bonferroni
 
 
 def _whole(people: float, shares: int) -> int:

@@ -46,6 +46,11 @@ def draw(key: Array, strata: Array, allocation: Allocation, size: int) -> Drawn:
     return Drawn(people, allocate(stream(key, "randomise"), strata[people], allocation))
 
 
+def seed(key: Array) -> Array:
+    """The seed by which a study would draw the imputations of a replicate."""
+    return jax.random.bits(stream(key, "imputation"), dtype="uint32").astype(int)
+
+
 def allocate(key: Array, strata: Array, allocation: Allocation) -> Array:
     """Arm numbers by permuted blocks within strata, (people,).
 

@@ -21,7 +21,8 @@ from ..statistics.methods.logistic import standardised_difference
 from ..statistics.methods.logrank import logrank
 from ..statistics.methods.score import Pair
 from ..study import Analysis
-from . import counted, passes, repeated, timed
+from . import counted, graded, imputed, passes, repeated, timed
+from .gaps import imputes
 from .limits import score_difference
 from .newton import logistic
 from .sample import Sample
@@ -31,7 +32,7 @@ class Kernel(NamedTuple):
     """run: from samples, the number of strata and a level to estimates, (samples,), whose p is left to `finish`.
 
     estimand: what is estimated, in words. ratio: on the log scale. wald: its limits are left to `finish`, too.
-    begins: it is sooner done from the fit to the pool.
+    begins: it is sooner done from the fit to the pool. graded: outcomes are numbers of grades, from 0.
     """
 
     run: Callable[[Sample, int, float], Estimate]
@@ -39,6 +40,7 @@ class Kernel(NamedTuple):
     ratio: bool = False
     wald: bool = True
     begins: bool = False
+    graded: bool = False
 
 
 def kernel(analysis: Analysis) -> Kernel:
@@ -47,12 +49,13 @@ def kernel(analysis: Analysis) -> Kernel:
     Raises:
       KeyError: there is none for its method.
     """
-    return KERNELS[analysis.method](analysis)
+    found = KERNELS[analysis.method](analysis)
+    return _imputed(analysis, found) if imputes(analysis) else found
 
 
 def alone(run: Callable[[Sample, int, float], Estimate]) -> Callable[[Sample, int, float], Estimate]:
     """A kernel of one sample, over many side by side."""
-    axes: Any = Sample(*(-1, -1, -1, -1, -1, None, -1, None))  # pyright: ignore[reportArgumentType]
+    axes: Any = Sample(*(-1, -1, -1, -1, -1, None, -1, None, -1, -1))  # pyright: ignore[reportArgumentType]
 
     def many(samples: Sample, strata: int, level: float) -> Estimate:
         return jax.vmap(lambda one: run(one, strata, level), in_axes=(axes,), out_axes=-1)(samples)
@@ -160,6 +163,14 @@ def _negative_binomial(analysis: Analysis) -> Kernel:
     return Kernel(run, "log ratio of mean counts given the covariates", ratio=True)
 
 
+def _proportional_odds(analysis: Analysis) -> Kernel:
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        grades = samples.start.shape[0] - samples.covariates.shape[0]  # cuts, covariates and arm: one more than grades
+        return spoil(graded.proportional_odds(samples.people(), grades, samples.seen, level), _empty(samples))
+
+    return Kernel(run, "log cumulative odds ratio given the covariates", ratio=True, graded=True)
+
+
 def _van_elteren(analysis: Analysis) -> Kernel:
     def run(one: Sample, strata: int, level: float) -> Estimate:
         stratum, many = (one.stratum, strata) if analysis.options.stratified is not False else (None, 1)
@@ -210,6 +221,15 @@ def _restricted_mean(analysis: Analysis) -> Kernel:
     return Kernel(alone(run), "difference in restricted mean time")
 
 
+def _imputed(analysis: Analysis, of: Kernel) -> Kernel:
+    responder = analysis.method != "ancova"
+
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        return spoil(imputed.compare(samples, analysis, of.run, responder, strata, level), _empty(samples))
+
+    return of._replace(run=run, wald=True, begins=False)
+
+
 def _mmrm(analysis: Analysis) -> Kernel:
     def run(samples: Sample, strata: int, level: float) -> Estimate:
         return spoil(repeated.compare(samples, analysis), _empty(samples))
@@ -225,6 +245,7 @@ KERNELS: dict[str, Callable[[Analysis], Kernel]] = {
     "newcombe": _newcombe,
     "cochran_mantel_haenszel": _common_difference,
     "negative_binomial": _negative_binomial,
+    "proportional_odds": _proportional_odds,
     "van_elteren": _van_elteren,
     "log_rank": _log_rank,
     "cox": _cox,

@@ -33,7 +33,7 @@ def bounds(design: Design, alpha: float) -> Bounds:
     Raises:
       ValueError: the power is out of reach with these bounds.
     """
-    one_sided = design.futility is not None or bool(design.hypotheses) or design.reestimate is not None
+    one_sided = design.futility is not None or bool(design.hypotheses) or design.staged
     spending = Spending(design.spending, design.spending_parameter, _per_side(design))
     if one_sided and design.futility is None:
         return spending_bounds(design.looks, alpha / 2, spending)
@@ -42,6 +42,13 @@ def bounds(design: Design, alpha: float) -> Bounds:
     futility = Spending(design.futility, design.futility_parameter)
     assert design.power is not None  # `Design` asks for it
     return beta_spending(design.looks, alpha / 2, design.power, spending, futility, design.binding).bounds
+
+
+def of_level(design: Design, level: float) -> np.ndarray:
+    """Bounds of the looks, (looks,), of a one-sided test at a share of alpha; a table is scaled to it."""
+    whole = design.spending_table[-1][1] if design.spending_table else 1.0
+    table = tuple((time, spent / whole * level) for time, spent in design.spending_table)
+    return spending_bounds(design.looks, level, Spending(design.spending, design.spending_parameter, table)).efficacy
 
 
 def _per_side(design: Design) -> tuple[tuple[float, float], ...]:

@@ -135,18 +135,43 @@ def of_together(cell: Cell, names: Sequence[str], end: Verdict, null: Sequence[b
         yield figure(cell.analysis, "familywise error", share(np.any(rejected[:, np.array(null)], axis=1)))
     for place, name in enumerate(names):
         yield figure(name, "shown", share(rejected[:, place]))
+        for look in range(len(cell.cuts) if len(cell.cuts) > 1 else 0):
+            by_then = share(rejected[:, place] & (end.look <= look))
+            yield Figure(cell.size, cell.hypothesis, name, "shown by the look", look + 1, *by_then, number)
         if end.kept is not None:
             yield figure(name, "kept", share(end.kept[:, place]))
 
 
-def of_stages(cell: Cell, end: Verdict, kept: np.ndarray, second: np.ndarray) -> Iterator[Figure]:
+def of_choice(cell: Cell, end: Verdict, share_of: float) -> Iterator[Figure]:
+    """Who goes on after the look of an enrichment, and how many people are looked at for it.
+
+    Args:
+      share_of: of the subgroup among the people who come; the others are turned away where it goes on alone.
+    """
+    assert end.kept is not None
+    on, number = end.look > 0, len(end.look)
+    choices = {
+        "everybody goes on": on & end.kept[:, 0],
+        "the subgroup goes on alone": on & ~end.kept[:, 0],
+        "nobody goes on": ~on & ~end.success,
+        "shown at the look": ~on & end.success,
+    }
+    for measure, hits in choices.items():
+        yield Figure(cell.size, cell.hypothesis, cell.analysis, measure, 0, *share(hits), number)
+    first = float(cell.cuts[0])
+    screened = first + (end.people - first) / np.where(choices["the subgroup goes on alone"], share_of, 1.0)
+    yield Figure(cell.size, cell.hypothesis, cell.analysis, "expected screened", 0, *average(screened), number)
+
+
+def of_stages(
+    cell: Cell, end: Verdict, kept: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> Iterator[Figure]:  # fmt: skip
     """The estimate from all people of two stages as they stand, in the trials that went on with this analysis.
 
     Args:
-      kept: the analysis goes on, (replicates,). second: people of the second stage.
+      kept: the analysis goes on, (replicates,). first, second: people that the two stages have for it.
     """
     on = kept & (end.look > 0)
-    first = float(cell.cuts[0])
     whole = (first * cell.found.estimate[:, 0] + second * cell.found.estimate[:, 1]) / (first + second)
     whole = whole[on & np.isfinite(whole)]
     bias = average(whole - cell.truth)

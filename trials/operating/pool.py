@@ -19,6 +19,7 @@ from ...cluster import ledger
 from ...cluster.execute import EXECUTORS
 from ...cluster.settings import Cluster
 from ...core.diseases import DISEASES
+from ...population.sample import POPULATIONS
 from .. import bundle
 from ..progress import task
 from ..run import Plan, plan
@@ -28,9 +29,11 @@ from ..statistics.offered import METHODS
 from ..statistics.outcomes import named
 from ..statistics.proportions import Contrast
 from ..statistics.repeated import by_visit
+from ..statistics.subgroups import Effect, groups
+from ..statistics.subgroups import effects as of_groups
 from ..study import Analysis, Study
-
-VISIT = "outcome at week "  # and the week: a column of a table whose visits stand side by side
+from . import gaps
+from .gaps import VISIT, imputes
 
 
 class Columns(NamedTuple):
@@ -40,6 +43,7 @@ class Columns(NamedTuple):
     complete: whether a twin has them all, (2, pool). arms: numbers of the two arms.
     more: what else the method reads: the time of an event, or the outcome of each visit (NaN where a twin has none),
       (2, pool, m). there: who counts, (2, pool), if that is not everybody with a value.
+    extra: covariates of an imputation that the analysis itself does not have, (2, pool, e).
     """
 
     value: np.ndarray
@@ -49,6 +53,7 @@ class Columns(NamedTuple):
     arms: tuple[int, int]
     more: np.ndarray | None = None
     there: np.ndarray | None = None
+    extra: np.ndarray | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -128,11 +133,16 @@ def columns(study: Study, analysis: Analysis, records: Mapping[str, dataset.Reco
     filled = both.assign(value=0.0, **{name: both[name].fillna(0.0) for name in numbers})
     data, _, _ = design.read(filled, Contrast("0", "1", covariates))
     shape = (2, len(frames[0]))
-    own = [name for name in both.columns if name == "time" or str(name).startswith(VISIT)]
+    own = [name for name in both.columns if name in ("time", *gaps.OWN) or str(name).startswith(VISIT)]
     more = both[own].to_numpy(float).reshape(*shape, -1) if own else None
-    there = (
-        None if METHODS[analysis.method].reads != "visits" or more is None else np.asarray(~np.all(np.isnan(more), 2))
-    )
+    there = extra = None
+    if METHODS[analysis.method].reads == "visits" and more is not None:
+        there = np.asarray(~np.all(np.isnan(more), 2))
+    if imputes(analysis):
+        there = both[gaps.ABOUT].to_numpy(bool).reshape(shape)
+    if gaps.EXTRA in both:
+        extra = both[gaps.EXTRA].fillna(0.0).to_numpy(float).reshape(*shape, 1)
+        complete = complete & ~both[gaps.EXTRA].isna().to_numpy()
     return Columns(
         both["value"].to_numpy(float).reshape(shape),
         both["missing"].to_numpy(bool).reshape(shape),
@@ -141,12 +151,24 @@ def columns(study: Study, analysis: Analysis, records: Mapping[str, dataset.Reco
         (names.index(analysis.arm), names.index(analysis.comparator)),
         more,
         there,
+        extra,
     )
 
 
+def effects(study: Study, pool: Pool, name: str) -> list[Effect]:
+    """The effect on an analysis's outcome in everybody and in the groups of every report.
+
+    The same twins are in either arm, so that no comparison of people enters; who counts in both arms is in it.
+    """
+    found = pool.columns[name]
+    one, other = np.where(found.counts, found.value, np.nan)
+    members = {} if pool.twins is None else groups(POPULATIONS[study.population.source].attributes, pool.twins)
+    return of_groups(one, other, members)
+
+
 def in_order(analysis: Analysis) -> tuple[str, ...]:
-    """An analysis's covariates; with repeated measures, those whose effect differs between visits last."""
-    if METHODS[analysis.method].reads != "visits":
+    """An analysis's covariates; with a model for repeated measures, those whose effect differs between visits last."""
+    if METHODS[analysis.method].reads != "visits" and not imputes(analysis):
         return analysis.covariates
     return tuple(sorted(analysis.covariates, key=by_visit))
 
@@ -165,6 +187,8 @@ def frame(study: Study, analysis: Analysis, records: dataset.Records) -> pd.Data
     if reads == "times":
         kind, start = chosen.time_to or "response", chosen.from_week or 0
         return times.table(records, outcome, analysis.week, analysis.intercurrent, kind, start)
+    if imputes(analysis):
+        return gaps.frame(DISEASES[study.trial.disease], analysis, outcome, records)
     table = dataset.table(records, outcome, analysis.week, analysis.intercurrent)
     if reads == "visits":
         seen = weeks(analysis, records.rows)

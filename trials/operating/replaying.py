@@ -3,16 +3,22 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from ...cluster import store
 from ...cluster.settings import Cluster
 from ..run import write_results
 from ..shard import encode
+from ..statistics.methods.estimate import Estimate
 from ..study import Study
+from . import assigned, later, stages
+from .draw import Drawn
 from .recheck import replay
-from .run import prepare, trials_of
+from .replicates import PIECE, Trials
+from .run import Prepared, as_decided, deciding, prepare, rechecked, rule_of, trials_of
 from .settings import Design, sizes
+from .stages import Staged
 
 
 def write(study: Study, design: Design, cluster: Cluster, folder: Path) -> Iterator[str]:
@@ -24,7 +30,10 @@ def write(study: Study, design: Design, cluster: Cluster, folder: Path) -> Itera
     assert number is not None
     ready = prepare(study, design, cluster, folder / "pool")
     trials = trials_of(study, design, ready, sizes(study, design)[-1])
-    tables, results = replay(study, trials, ready.pool, folder / "pool", number)
+    drawn, told = _adapted(study, design, ready, trials, number)
+    tables, results = replay(study, trials, ready.pool, folder / "pool", number, drawn)
+    if design.staged:
+        tables["twins"]["stage"] = np.where(tables["twins"]["twin"] < trials.cuts[0], 1, 2)
     place = folder / f"replay-{number}"
     for kind, table in tables.items():
         store.write(place / f"{kind}.parquet", encode(pa.Table.from_pandas(table, preserve_index=False)))
@@ -37,3 +46,33 @@ def write(study: Study, design: Design, cluster: Cluster, folder: Path) -> Itera
                 f"  {row.analysis}: {row.statistic} {row.estimate:.4g} "
                 f"({row.level:.0%} interval {row.low:.4g} to {row.high:.4g}), p {row.p:.3g}"
             )
+    yield from told
+
+
+def _adapted(
+    study: Study, design: Design, ready: Prepared, trials: Trials, number: int
+) -> tuple[Drawn | None, list[str]]:  # fmt: skip
+    """People and arms of a replicate whose course depends on what is seen, and how far its own analyses agree.
+
+    The design analyses its stages, or concurrent controls, apart; the analyses of the study take all people as they
+    stand. So those of the design are done again, too.
+    """
+    if not (design.staged or design.adapt or design.platform):
+        return None, []
+    bounds, _, _, sides = deciding(study, design, ready)
+    whole = as_decided(trials, rule_of(design, bounds, trials, ready, sides), ready)
+    assert not isinstance(whole, Trials)  # by what the design says
+    shard = np.full(PIECE, number)  # as large as any other, so that its program is there already
+    if isinstance(whole, Staged):
+        found = _one(stages.analyse(whole, shard, ready.data))
+        drawn = later.people(whole, number, found, ready.pool.strata)
+    else:
+        found = _one(assigned.analyse(whole, shard, ready.data))
+        drawn = assigned.people(whole, number, ready.data)[0]
+    again = rechecked(whole, ready, shard[:1], found)
+    largest = max(again.largest.values(), default=0.0)
+    return drawn, [f"  as the design analyses it: {again.analyses} analyses agree with a run's to {largest:.1e}"]
+
+
+def _one(found: Estimate) -> Estimate:
+    return Estimate._make(values[:1] for values in found)

@@ -18,12 +18,13 @@ from ...cluster import store
 from ..shard import Done, encode
 from ..statistics.methods.estimate import Estimate
 from ..study import Analysis
-from .draw import Allocation, draw, keys
+from .draw import Allocation, draw, keys, seed
 from .kernels import finish, kernel
 from .newton import under
 from .sample import Data, Place, data, samples
 
 if TYPE_CHECKING:
+    from .assigned import Assigned
     from .stages import Staged
 
 __all__ = ["Data", "data"]
@@ -79,13 +80,18 @@ def pieces(replicates: int) -> list[Piece]:
     return [Piece(number, start, min(start + PIECE, replicates)) for number, start in enumerate(starts)]
 
 
-def work(trials: "Trials | Staged", pool: Data, folder: Path, piece: Piece) -> Done:
+def work(trials: "Trials | Staged | Assigned", pool: Data, folder: Path, piece: Piece) -> Done:
     """Compute a shard and write its file into the folder of its size."""
-    from . import stages
+    from . import assigned, stages
 
     numbers = np.resize(np.arange(piece.start, piece.stop), PIECE)
     plain = isinstance(trials, Trials)
-    found = analyse(trials, numbers, pool) if plain else stages.analyse(trials, numbers, pool)
+    if plain:
+        found = analyse(trials, numbers, pool)
+    elif isinstance(trials, stages.Staged):
+        found = stages.analyse(trials, numbers, pool)
+    else:
+        found = assigned.analyse(trials, numbers, pool)
     found = Estimate._make(values[: piece.stop - piece.start] for values in found)
     name = f"part-{piece.number:05d}.parquet"
     whole = to_arrow(trials if plain else trials.first, numbers, found)
@@ -123,13 +129,16 @@ def padded(size: int) -> int:
     return next(rung for rung in (power // 2, power * 5 // 8, power * 3 // 4, power) if rung >= size)
 
 
-def analyse(trials: Trials, numbers: np.ndarray, pool: Data, windows: np.ndarray | None = None) -> Estimate:
+def analyse(
+    trials: Trials, numbers: np.ndarray, pool: Data, windows: np.ndarray | None = None, given: np.ndarray | None = None
+) -> Estimate:  # fmt: skip
     """Every estimate of some replicates.
 
     Args:
       numbers: of the replicates, (replicates,).
       windows: first person who counts, and the first who does not any more, (replicates, hypotheses, looks, 2);
         if not given, those of the looks.
+      given: numbers of arms, (replicates, hypotheses, room); if not given, those of the blocks.
 
     Returns:
       Arrays (replicates, hypotheses, looks, analyses).
@@ -142,7 +151,8 @@ def analyse(trials: Trials, numbers: np.ndarray, pool: Data, windows: np.ndarray
     rows = np.resize(np.arange(count), -(-count // BATCH) * BATCH)  # whole batches
     inputs = (
         _grouped(keys(trials.seed, jnp.asarray(numbers[rows]), trials.stage)),
-        jnp.asarray(np.moveaxis(windows[rows].reshape(-1, BATCH, *windows.shape[1:]), 1, -1)),
+        _side_by_side(windows[rows]),
+        None if given is None else _side_by_side(given[rows]),
         jnp.asarray(sources),
         jnp.asarray(pool.strata),
         jnp.asarray(pool.columns),
@@ -166,6 +176,11 @@ def level_of(analysis: Analysis) -> float:
     return round(1 - analysis.alpha, 12)
 
 
+def _side_by_side(values: np.ndarray) -> Array:
+    """(replicates, …) as (groups, …, batch)."""
+    return jnp.asarray(np.moveaxis(values.reshape(-1, BATCH, *values.shape[1:]), 1, -1))
+
+
 def _grouped(keys: Array) -> Array:
     return keys.reshape(-1, BATCH)
 
@@ -177,39 +192,43 @@ def _program(
 ) -> Compiled:  # fmt: skip
     batch = partial(_batch, room, allocation, analyses, places)
 
-    def run(keys: Array, windows: Array, *pool: Any) -> Estimate:
-        return lax.map(lambda group: batch(*group, *pool), (keys, windows))
+    def run(keys: Array, windows: Array, given: Array | None, *pool: Any) -> Estimate:
+        return lax.map(lambda group: batch(*group, *pool), (keys, windows, given))
 
     return jax.jit(run).lower(*jax.tree.unflatten(tree, leaves)).compile()
 
 
 def _batch(
     room: int, allocation: Allocation, analyses: tuple[Analysis, ...], places: tuple[Place, ...],
-    keys: Array, windows: Array, sources: Array, strata: Array, columns: Array, starts: tuple[Array, ...],
+    keys: Array, windows: Array, assigned: Array | None, sources: Array, strata: Array, columns: Array,
+    starts: tuple[Array, ...],
 ) -> Estimate:  # fmt: skip
     """Estimates of a batch of replicates, (hypotheses, looks, batch, analyses).
 
     Args:
-      keys: (batch,). windows: (hypotheses, looks, 2, batch). sources: (hypotheses, analyses, 2).
+      keys: (batch,). windows: (hypotheses, looks, 2, batch). assigned: numbers of arms, (hypotheses, room, batch), if
+        not those of the blocks. sources: (hypotheses, analyses, 2).
       strata: of the pool; columns: (columns, pool); starts: of each analysis.
     """
-    people, given = jax.vmap(lambda key: draw(key, strata, allocation, room), out_axes=-1)(keys)
+    people, of_blocks = jax.vmap(lambda key: draw(key, strata, allocation, room), out_axes=-1)(keys)
+    luck = jax.vmap(seed)(keys)
     stratum, drawn = strata[people], columns[:, people]
 
-    def supposing(case: tuple[Array, Array]) -> Estimate:
-        source, looks = case
+    def supposing(case: tuple[Array, Array, Array | None]) -> Estimate:
+        source, looks, mine = case
+        given = of_blocks if mine is None else mine
         rows = []
         for number, (analysis, place, start) in enumerate(zip(analyses, places, starts, strict=True)):
             first, method, level = under(start, source[number]), kernel(analysis), level_of(analysis)
 
             def look(window: Array, number=number, place=place, first=first, method=method, level=level) -> Estimate:
-                sample = samples(place, source[number], first, drawn, given, stratum, window)
+                sample = samples(place, source[number], first, drawn, given, stratum, window, luck)
                 return _kept(method.run(sample, allocation.strata, level), method.wald)
 
             rows.append(lax.map(look, looks))
         return jax.tree.map(lambda *parts: jnp.stack(parts, axis=-1), *rows)
 
-    return lax.map(supposing, (sources, windows))
+    return lax.map(supposing, (sources, windows, assigned))
 
 
 def _kept(found: Estimate, wald: bool) -> Estimate:

@@ -1,5 +1,7 @@
 """The report of a design: one HTML text that opens offline, without a script or an outside resource."""
 
+import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from ..report import fairness
 from ..report.svg import COLOURS, SOFT, UNTREATED, Drawing, drawing, style
+from ..report.words import MINUS, minus
+from ..statistics.subgroups import FEW
 from ..study import Study
 from . import tables
 from .tables import MODEL, NULLS, one
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 640, 360
+_MINUS = re.compile(r"(?<![\w.])-(?=\d)")  # of a number, not of a name
 HALF = 1.959963984540054  # of a 95 % interval, in Monte Carlo standard errors
 
 
@@ -41,8 +47,12 @@ def build(study: Study, results: dict[str, Any], identity: dict[str, Any]) -> st
         stopping=tables.stopping(results) if several else None,
         bounds=tables.bounds(results),
         shared=tables.shared(results) if tables.together(results) else None,
+        choices=tables.choices(results) if results["design"]["enrich"] else None,
+        allocation=tables.allocation(results) if results["design"]["adapt"] or results["design"]["platform"] else None,
         zones=tables.zones(results) if results["design"]["reestimate"] else None,
         subgroups=tables.subgroups(results),
+        few=FEW,
+        imputation={name: tables.imputation(analysis) for name, analysis in results["analyses"].items()},
         assured=tables.assured(results) if results["assurance"] else None,
     )
 
@@ -99,7 +109,7 @@ def bounds(results: dict[str, Any]) -> Drawing:
         high = line(told["efficacy"])
         axes.plot(looks, high, color=COLOURS[0], marker="o", label="success")
         if told["sided"] == 2:
-            axes.plot(looks, -high, color=COLOURS[1], marker="s", label="the opposite")
+            axes.plot(looks, -high, color=COLOURS[1], marker="s", label="the opposite shown")
         elif told["futility"]:
             axes.plot(looks, line(told["futility"]), color=COLOURS[1], marker="s", label="futility")
         axes.axhline(0, color=SOFT, linewidth=0.8)
@@ -114,27 +124,21 @@ def bounds(results: dict[str, Any]) -> Drawing:
 
 def forest(results: dict[str, Any]) -> Drawing:
     """The effect in everybody and in subgroups of the pool, with intervals for the pool as a sample."""
-    rows = results["subgroups"]
-    height = 90 + 26 * len(rows)
+    of = results["analyses"][results["decisive"]]
+    lines = [_line(row) for row in results["subgroups"]]
+    told = "; ".join(f"{' '.join((one.factor, one.level)).strip()}: {one.told}" for one in lines)
+    titles = "The effect in subgroups of the pool", f"{told}."
+    axis = f"{of['arm']} less {of['comparator']}, the same twins in either arm".replace("_", " ")
+    return fairness.plot("subgroups", titles, lines, COLOURS[0], ("Group (twins)", "Difference in means", "", axis))
 
-    def draw(figure: Figure) -> None:
-        axes = figure.add_axes((0.3, 56 / height, 0.44, 1 - 84 / height))
-        for place, row in enumerate(rows):
-            half, whole = HALF * row["se"], row["group"] == "everybody"
-            axes.plot([row["difference"] - half, row["difference"] + half], [place] * 2, color=COLOURS[0], linewidth=2)
-            axes.plot(row["difference"], place, marker="D" if whole else "o", markersize=8 if whole else 6,
-                      color=COLOURS[0])  # fmt: skip
-            told = f"{row['difference']:.3g} ({row['difference'] - half:.3g} to {row['difference'] + half:.3g})"
-            axes.annotate(told, (1.03, place), xycoords=("axes fraction", "data"), va="center", fontsize=11)
-        axes.axvline(0, color=SOFT, linewidth=0.8)
-        if rows:
-            axes.axvline(rows[0]["difference"], color=UNTREATED, linewidth=1, linestyle=":")
-        axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="Difference in the mean outcome, the same twins in either arm")
-        axes.set_yticks(range(len(rows)), [f"{r['group']} {r['level']}".strip() + f" ({r['twins']:,})" for r in rows])
-        axes.grid(axis="x")
 
-    told = "; ".join(f"{row['group']} {row['level']}: {row['difference']:.3g}" for row in rows)
-    return drawing("subgroups", "The effect in subgroups of the pool", f"{told}.", (WIDTH, height), draw)
+def _line(row: dict[str, Any]) -> fairness.Line:
+    value, se = (math.nan if row[name] is None else row[name] for name in ("difference", "se"))
+    low, high = value - HALF * se, value + HALF * se
+    told = f"{value:.3g}" if math.isnan(se) else f"{value:.3g} ({low:.3g} to {high:.3g})"
+    few = row["twins"] < FEW
+    told = told if row["twins"] else fairness.NOBODY
+    return fairness.Line(row["factor"], row["level"], f"{row['twins']:,}", value, low, high, minus(told), "", few)
 
 
 @cache
@@ -142,4 +146,5 @@ def _template() -> Template:
     rooms = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    rooms.filters["typeset"] = lambda cell: _MINUS.sub(MINUS, cell)
     return rooms.get_template("design.html.j2")

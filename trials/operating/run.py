@@ -23,17 +23,18 @@ from ...cluster.settings import Cluster
 from ..designs.sequential.bounds import Bounds
 from ..progress import task
 from ..statistics.methods.estimate import Estimate
+from ..statistics.subgroups import Effect
 from ..study import Analysis, Study
-from . import decisions, looks, pool, recheck, replicates, search
+from . import assigned, decisions, enriching, later, looks, pool, recheck, replicates, search
+from .assigned import Assigned
 from .assurance import Assurance, assurance
-from .decisions import Rule
+from .decisions import Rule, Verdict
 from .draw import Allocation
-from .measures import Cell, Figure, at_the_end, lookup, of_estimate, of_stages, of_together, of_verdict
+from .measures import Cell, Figure, at_the_end, lookup, of_choice, of_estimate, of_stages, of_together, of_verdict
 from .replicates import HYPOTHESES, Data, Trials
 from .search import Needed
-from .settings import Design, chosen, cuts, sizes
+from .settings import Design, chosen, cuts, sizes, together
 from .stages import Staged
-from .subgroups import Effect, effects
 from .truth import leaning, limits, shares, truths
 from .worlds import worlds
 
@@ -70,6 +71,7 @@ class Prepared(NamedTuple):
     pool: pool.Pool
     data: Data
     analyses: dict[str, Analysis]
+    enriched: enriching.Enriched | None = None
 
 
 def carry_out(study: Study, design: Design, cluster: Cluster, folder: Path) -> Outcome:
@@ -78,11 +80,10 @@ def carry_out(study: Study, design: Design, cluster: Cluster, folder: Path) -> O
     Raises:
       BadInput: hardly anyone is eligible. ValueError: the power is out of reach with these bounds.
     """
-    analyses = chosen(study, design)
-    bounds = looks.bounds(design, next(iter(analyses.values())).alpha)
+    looks.bounds(design, next(iter(chosen(study, design).values())).alpha)  # told before anything is simulated
     ready = prepare(study, design, cluster, folder / "pool")
-    truth, means = truths(study, ready.pool, analyses), shares(ready.pool, analyses)
-    sides = {name: leaning(truth[name], means[name]) for name in analyses}
+    analyses = ready.analyses
+    bounds, truth, means, sides = deciding(study, design, ready)
     figures: list[Figure] = []
     agreement: dict[int, recheck.Agreement] = {}
     tried = list(sizes(study, design))
@@ -95,21 +96,37 @@ def carry_out(study: Study, design: Design, cluster: Cluster, folder: Path) -> O
         if found is not None and found not in tried:
             figures += _of_size(study, design, cluster, ready, folder, found, bounds, truth, sides, agreement)
             tried = sorted([*tried, found])
-    rule = rule_of(design, bounds, trials_of(study, design, ready, tried[0]), _arms(ready), sides)
+    rule = rule_of(design, bounds, trials_of(study, design, ready, tried[0]), ready, sides)
     certain = list(_assurance(study, design, cluster, folder, tuple(tried), rule))
     seen = limits(study, ready.pool, analyses)
-    groups = effects(ready.pool, ready.pool.columns[next(iter(analyses))])
+    groups = pool.effects(study, ready.pool, next(iter(analyses)))
     return Outcome(
         analyses, bounds, tuple(tried), figures, truth, means, agreement, certain, needed, found, seen, groups
     )
+
+
+def deciding(
+    study: Study, design: Design, ready: Prepared
+) -> tuple[Bounds, dict[str, float], dict[str, tuple[float, float]], dict[str, float]]:
+    """What trials decide by: bounds, and of each analysis the true value, the means and the side of a success."""
+    analyses = ready.analyses
+    bounds = looks.bounds(design, next(iter(analyses.values())).alpha)
+    truth, means = truths(study, ready.pool, analyses), shares(ready.pool, analyses)
+    if design.enrich is not None:
+        name, inside = list(analyses)[:2]
+        truth[inside] = enriching.truth_inside(study, design.enrich, ready.pool, name)
+    return bounds, truth, means, {name: leaning(truth[name], means[name]) for name in analyses}
 
 
 def prepare(study: Study, design: Design, cluster: Cluster, folder: Path) -> Prepared:
     """Make the pool where it is not there, and read it."""
     analyses = chosen(study, design)
     planned = pool.simulate(study, design.pool, cluster, folder)
-    found = pool.read(study, planned, folder, analyses)
-    return Prepared(folder, found, replicates.data(found, tuple(analyses), tuple(analyses.values())), analyses)
+    found, enriched = pool.read(study, planned, folder, analyses), None
+    if design.enrich is not None:
+        found, enriched = enriching.prepared(study, design.enrich, found, analyses)
+    data = replicates.data(found, tuple(analyses), tuple(analyses.values()))
+    return Prepared(folder, found, data, analyses, enriched)
 
 
 def trials_of(study: Study, design: Design, ready: Prepared, size: int) -> Trials:
@@ -123,32 +140,42 @@ def trials_of(study: Study, design: Design, ready: Prepared, size: int) -> Trial
 
 
 def rule_of(
-    design: Design, bounds: Bounds, trials: Trials, arms: tuple[tuple[int, int], ...], sides: dict[str, float]
+    design: Design, bounds: Bounds, trials: Trials, ready: Prepared, sides: dict[str, float]
 ) -> Rule:  # fmt: skip
     """How the trials of one size decide.
 
     Args:
       sides: of each analysis, on which a difference is a success. Arms of a selection all have that of most of them.
     """
-    many = max(len(design.hypotheses), 1)
+    many = max(len(together(design, trials.names)), 1)
     directions = [sides[name] for name in trials.names[:many]]
-    if design.select is not None:
+    if design.select or design.adapt or design.platform:
         directions = [-1.0 if sum(directions) < 0 else 1.0] * many
-    return Rule(design, bounds, tuple(directions), arms[:many], trials.allocation, trials.cuts)
+    if design.enrich is not None:  # a subgroup has the side of everybody
+        directions = directions[:1] * many
+    share = 1.0 if ready.enriched is None else ready.enriched.share
+    return Rule(design, bounds, tuple(directions), _arms(ready)[:many], trials.allocation, trials.cuts, share)
+
+
+def as_decided(trials: Trials, rule: Rule, ready: Prepared) -> Trials | Staged | Assigned:
+    """The trials with what their people and arms depend on."""
+    if rule.staged:
+        return Staged(trials, rule, ready.enriched)
+    return Assigned(trials, rule) if rule.assigned else trials
 
 
 def estimates(
-    trials: Trials, rule: Rule, replicated: int, cluster: Cluster, data: Data, folder: Path
+    trials: Trials, rule: Rule, replicated: int, cluster: Cluster, ready: Prepared, folder: Path
 ) -> Estimate:  # fmt: skip
     """All estimates of the trials of one size; shards that are there are kept."""
     place = folder / f"size-{trials.size}"
     kept = ledger.finished(place)
     todo = [piece for piece in replicates.pieces(replicated) if piece.number not in kept]
-    whole = Staged(trials, rule) if rule.staged else trials
+    whole = as_decided(trials, rule, ready)
     with task(f"replicates of {trials.size:,} people", replicated) as advance:
         done = replicated - sum(piece.stop - piece.start for piece in todo)
         lengths = {piece.number: piece.stop - piece.start for piece in todo}
-        job = partial(replicates.work, whole, data, place.resolve())
+        job = partial(replicates.work, whole, ready.data, place.resolve())
         for result in EXECUTORS[cluster.kind](job, todo, cluster):
             ledger.record(place, result.number, result.files)
             done += lengths[result.number]
@@ -161,39 +188,70 @@ def _of_size(
     truth: dict[str, float], sides: dict[str, float], agreement: dict[int, recheck.Agreement],
 ) -> Iterator[Figure]:  # fmt: skip
     trials = trials_of(study, design, ready, size)
-    rule = rule_of(design, bounds, trials, _arms(ready), sides)
-    found = estimates(trials, rule, design.replicates, cluster, ready.data, folder / "replicates")
+    rule = rule_of(design, bounds, trials, ready, sides)
+    found = estimates(trials, rule, design.replicates, cluster, ready, folder / "replicates")
     again = recheck.selected(study.seed, design.replicates, design.recheck)
     if len(again):
-        looks_ = 1 if rule.staged else len(trials.cuts)  # the second stage of a staged trial has people of its own
-        some = Estimate._make(values[again][:, :, :looks_] for values in found)
-        agreement[size] = recheck.recheck(
-            trials._replace(cuts=trials.cuts[:looks_]), ready.pool, ready.analyses, again, some
-        )
-    return measured(trials, found, rule, truth)
+        some = Estimate._make(values[again] for values in found)
+        agreement[size] = rechecked(as_decided(trials, rule, ready), ready, again, some)
+    yield from measured(trials, found, rule, truth)
+    if rule.assigned:
+        yield from assigned.figures(Assigned(trials, rule), design.replicates, ready.data)
+
+
+def rechecked(
+    whole: Trials | Staged | Assigned, ready: Prepared, numbers: np.ndarray, found: Estimate
+) -> recheck.Agreement:  # fmt: skip
+    """Replicates analysed again by the routines of a run; found: their estimates, (replicates, …)."""
+    if isinstance(whole, Staged):
+        return later.recheck(whole, ready.pool, numbers, found)
+    if isinstance(whole, Assigned):
+        return assigned.recheck(whole, ready.pool, ready.data, numbers, found)
+    return recheck.recheck(whole, ready.pool, ready.analyses, numbers, found)
 
 
 def measured(trials: Trials, found: Estimate, rule: Rule, truth: dict[str, float]) -> Iterator[Figure]:
     """The figures of one size: of the decisive analysis with its looks, of the others as they stand at the end."""
-    many = len(rule.directions)
+    many, tested = len(rule.directions), together(rule.design, trials.names)
+    supposed: dict[tuple[str, str], float] = {}
+    if rule.design.enrich is not None:
+        inside = truth[trials.names[1]]
+        supposed = enriching.supposed_truth(
+            trials.names, trials.analyses[0], truth[trials.names[0]], inside, rule.share
+        )
     for h, (hypothesis, sources) in enumerate(trials.hypotheses.items()):
         verdict = decisions.decide(rule, Estimate._make(values[:, h] for values in found))
         null = [one == other for one, other in sources]
         for place, (name, analysis) in enumerate(zip(trials.names, trials.analyses, strict=True)):
             mine = Estimate._make(values[:, h, :, place] for values in found)
-            value = 0.0 if null[place] else truth[name]
+            value = 0.0 if null[place] else supposed.get((hypothesis, name), truth[name])
             cell = Cell(trials.size, hypothesis, name, mine, value, trials.cuts, analysis.alpha)
             if place == 0:
                 yield from of_verdict(cell, verdict, rule.bounds.looks)
-                if rule.design.hypotheses:
-                    yield from of_together(cell, trials.names[:many], verdict, null[:many])
+                if tested:
+                    yield from of_together(cell, tested, verdict, null[:many])
+                if rule.design.enrich is not None:
+                    yield from of_choice(cell, verdict, rule.share)
             if rule.staged:
-                kept = np.ones(len(mine.p), bool) if verdict.kept is None else verdict.kept[:, place]
-                yield from of_stages(cell, verdict, kept, verdict.people - trials.cuts[0])
+                yield from of_stages(cell, verdict, *_stages(rule, verdict, place))
                 continue
             if place == 0 and rule.bounds.looks > 1:
                 yield from at_the_end(cell, verdict)
             yield from of_estimate(cell)
+
+
+def _stages(rule: Rule, verdict: Verdict, place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of an analysis in each replicate: whether it goes on, and how many of its people the two stages have."""
+    first = np.full(len(verdict.look), float(rule.cuts[0]))
+    second = verdict.people - first
+    if verdict.kept is None:
+        return np.ones(len(first), bool), first, second
+    if rule.design.enrich is None:
+        on = verdict.kept[:, place] if place < len(rule.directions) else np.any(verdict.kept, axis=1)
+        return np.asarray(on), first, second
+    if place == 1:
+        return verdict.kept[:, 1], rule.share * first, np.where(verdict.kept[:, 0], rule.share, 1.0) * second
+    return verdict.kept[:, 0], first, second
 
 
 def _arms(ready: Prepared) -> tuple[tuple[int, int], ...]:
@@ -230,9 +288,10 @@ def _assurance(
             trials = trials_of(drawn, design, ready, size)
             # The model alone: the nulls of a draw are not looked at.
             trials = trials._replace(worlds=(("model", ((0, 1),) * len(trials.names)),))
-            mine = rule._replace(cuts=trials.cuts)
+            share = rule.share if ready.enriched is None else ready.enriched.share
+            mine = rule._replace(cuts=trials.cuts, share=share)
             place = folder / f"replicates-draw-{number:05d}"
-            found = estimates(trials, mine, design.replicates, cluster, ready.data, place)
+            found = estimates(trials, mine, design.replicates, cluster, ready, place)
             verdict = decisions.decide(mine, Estimate._make(values[:, 0] for values in found))
             powers[size].append(float(verdict.success.mean()))
     for size, found in powers.items():

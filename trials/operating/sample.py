@@ -22,8 +22,9 @@ class Sample(NamedTuple):
     outcome: (people, samples), 0 where the weight is 0. arm: 1 or, the comparator, 0. covariates: (k, people, samples),
       about the pool's mean in its SD.
     stratum: of the randomisation. weight: 1 for people of these arms with a value who are seen by this look, else 0.
-    start: where a regression begins, (2 + k,), `newton.under`.
+    start: where a regression begins, (2 + k,), `newton.under`; of grades nothing but their number, by its length.
     more: what else a method reads, such as times, (m, people, samples). seen: nobody from this place on counts.
+    extra: covariates of the imputation alone, (e, people, samples). luck: the seed of its draws, (samples,).
     """
 
     outcome: Array
@@ -34,6 +35,8 @@ class Sample(NamedTuple):
     start: Array
     more: Array
     seen: Array
+    extra: Array
+    luck: Array
 
     def people(self) -> People:
         """As a regression reads them."""
@@ -48,12 +51,13 @@ class Place(NamedTuple):
     weight: Two
     covariates: tuple[Two, ...]
     more: tuple[Two, ...]
+    extra: tuple[Two, ...] = ()
 
 
 class Data(NamedTuple):
     """The pool as the program reads it: stratum, (pool,), and the columns of all analyses, each once, (columns, pool).
 
-    places: of each analysis. starts: where its regression begins, (2 + k,).
+    places: of each analysis. starts: where its regression begins, (2 + k,); of grades, zeros, one for each and k.
     """
 
     strata: np.ndarray
@@ -80,22 +84,28 @@ def data(pool: Pool, names: Sequence[str], analyses: Sequence[Analysis]) -> Data
     for name, analysis in zip(names, analyses, strict=True):
         columns = pool.columns[name]
         counts = columns.counts
-        value, wide = np.where(np.isnan(columns.value) | ~counts, 0.0, columns.value), _centred(columns.covariates)
+        of, wide = kernel(analysis), _centred(columns.covariates)
+        value, grades = columns.value, 2
+        if of.graded:
+            value, grades = _numbered(value, counts)
+        value = np.where(np.isnan(value) | ~counts, 0.0, value)
         more: np.ndarray = np.zeros((*value.shape, 0)) if columns.more is None else columns.more
+        extra = [] if columns.extra is None else np.moveaxis(_centred(columns.extra), -1, 0)
         places.append(Place(
             columns.arms,
             _both(place, value),
             _both(lambda column: EVERYBODY if column.all() else place(column), counts.astype(float)),
             tuple(_both(place, wide[..., j]) for j in range(wide.shape[-1])),
             tuple(_both(place, more[..., j]) for j in range(more.shape[-1])),
+            tuple(_both(place, one) for one in extra),
         ))  # fmt: skip
-        fits = kernel(analysis).begins
-        starts.append(begin(value, counts, wide) if fits else np.zeros(2 + wide.shape[2]))
+        starts.append(begin(value, counts, wide) if of.begins else np.zeros(grades + wide.shape[2]))
     return Data(pool.strata, np.stack(kept), tuple(places), tuple(starts))
 
 
 def samples(
-    place: Place, source: Array, start: Array, drawn: Array, given: Array, stratum: Array, window: Array
+    place: Place, source: Array, start: Array, drawn: Array, given: Array, stratum: Array, window: Array,
+    luck: Array | None = None,
 ) -> Sample:  # fmt: skip
     """Samples of one analysis.
 
@@ -103,6 +113,7 @@ def samples(
       source: whose outcomes the arm and the comparator have, 0 the arm's own, 1 the comparator's, (2,).
       drawn: the pool's columns of everybody, (columns, people, samples). given: numbers of the arms.
       window: first place that counts, and the first that does not any more, (2, samples).
+      luck: seeds of imputations, (samples,); zeros if not given.
     """
     of_arm = given == place.arms[0]
     entry = jnp.arange(given.shape[0])[:, None]
@@ -119,12 +130,19 @@ def samples(
     weight = here.astype(float) * of(place.weight)
     return Sample(
         of(place.value), of_arm.astype(float), stacked(place.covariates), stratum, weight, start,
-        stacked(place.more), jnp.max(window[1]),
+        stacked(place.more), jnp.max(window[1]), stacked(place.extra),
+        jnp.zeros(given.shape[1], dtype=int) if luck is None else luck,
     )  # fmt: skip
 
 
 def _both(place, columns: np.ndarray) -> Two:
     return place(np.ascontiguousarray(columns[0])), place(np.ascontiguousarray(columns[1]))
+
+
+def _numbered(value: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, int]:
+    """The number of each value in the order of those that the pool has, and how many these are, at least two."""
+    known = np.unique(value[counts])
+    return np.searchsorted(known, value).astype(float), max(len(known), 2)
 
 
 def _centred(covariates: np.ndarray) -> np.ndarray:

@@ -1,12 +1,12 @@
 """What `cutis design` is asked for, as data, and what makes it impossible."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from ..regimen import Frozen, Name
-from .adaptations import Family, Reestimation, Selection
+from .adaptations import SEQUENTIAL, Adaptation, Enrichment, Family, Platform, Reestimation, Selection
 
 if TYPE_CHECKING:
     from ..study import Analysis, Study
@@ -15,6 +15,10 @@ Size = Annotated[int, Field(ge=2, le=1_000_000)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Spends = Literal["obrien_fleming", "pocock", "hwang_shih_decani", "kim_demets"]
 PARAMETRIC = ("hwang_shih_decani", "kim_demets")
+
+
+WAYS = ("family", "select", "reestimate", "enrich", "adapt", "platform")  # of which a design has one
+IN_SUBGROUP = "{} in the subgroup"  # what the analysis of a subgroup is called
 
 
 class Design(Frozen):
@@ -30,7 +34,9 @@ class Design(Frozen):
     spending_table: of `table`, pairs of a fraction and the level used up by then, both rising; it ends at [1, alpha].
     power: wanted; the size that reaches it is searched for, and the bounds of futility are made for it.
     family: several analyses that share alpha. select: arms dropped at a look. reestimate: a size chosen at a look.
+    enrich: a subgroup chosen at a look. adapt: shares that follow the responders. platform: arms that open over time.
     draws: of the model's parameters, for the assurance; each needs a pool of its own.
+    imputations: of each replicate, in place of those of a study's analyses; 0 for conditional means with the jackknife.
     recheck: share of replicates analysed again by the routines of `cutis run`.
     replay: number of a replicate (from 0) whose data set and analyses are written out.
     """
@@ -51,7 +57,11 @@ class Design(Frozen):
     family: Family | None = None
     select: Selection | None = None
     reestimate: Reestimation | None = None
+    enrich: Enrichment | None = None
+    adapt: Adaptation | None = None
+    platform: Platform | None = None
     draws: Annotated[int, Field(ge=0, le=1000)] = 0
+    imputations: Annotated[int, Field(ge=0, le=10_000)] = 20
     recheck: Annotated[float, Field(ge=0, le=1)] = 0.005
     replay: Annotated[int, Field(ge=0)] | None = None
 
@@ -96,23 +106,47 @@ class Design(Frozen):
 
     def _adapts(self) -> None:
         """Refuse what cannot go together."""
-        ways = [word for word in ("family", "select", "reestimate") if getattr(self, word) is not None]
+        ways = [word for word in WAYS if getattr(self, word) is not None]
         if len(ways) > 1:
             raise ValueError(f"{ways[0]} and {ways[1]}: a design has one of the two; leave one out")
-        if (self.select or self.reestimate) and len(self.looks) != 2:
+        if (self.select or self.reestimate or self.enrich) and len(self.looks) != 2:
             raise ValueError(f"{ways[0]} takes place at the first of two looks: give looks such as [0.5, 1]")
         if self.select and self.futility:
             raise ValueError("futility of arms is said by select.least; leave futility out")
-        if self.family and self.family.test != "co_primary" and len(self.looks) > 1:
+        if (self.adapt or self.platform) and len(self.looks) > 1:
+            raise ValueError(f"{ways[0]} is tested at one look, got looks {list(self.looks)}; take looks [1]")
+        if self.enrich and self.futility:
+            raise ValueError("who goes on is said by enrich.subgroup_from; leave futility out")
+        if self.family and len(self.looks) > 1 and self.family.test not in ("co_primary", *SEQUENTIAL):
             raise ValueError(
-                f"family.test {self.family.test} shares alpha among analyses at one look; "
-                "with several looks alpha would be spent twice: take looks [1] or co_primary"
+                f"family.test {self.family.test} shares alpha among analyses at one look; with several looks "
+                f"alpha would be spent twice: take looks [1], or one of {', '.join(SEQUENTIAL)}, co_primary"
             )
+        if self.family and self.futility and self.family.test != "co_primary":
+            raise ValueError(
+                f"futility: not of a family tested by {self.family.test}; take co_primary, or leave it out"
+            )
+
+    @property
+    def staged(self) -> bool:
+        """Whether what the second stage is depends on the first: its people are then drawn apart."""
+        return self.select is not None or self.reestimate is not None or self.enrich is not None
 
     @property
     def hypotheses(self) -> tuple[str, ...]:
         """Names of the analyses that are tested together; none if one decides alone."""
-        return self.family.analyses if self.family else self.select.analyses if self.select else ()
+        of = self.family or self.select or self.adapt or self.platform
+        return () if of is None else of.analyses
+
+    @property
+    def way(self) -> str:
+        """Which of `WAYS` the design has; empty if none."""
+        return next((word for word in WAYS if getattr(self, word) is not None), "")
+
+
+def together(design: Design, names: Sequence[str]) -> tuple[str, ...]:
+    """Of the analyses that replicates are given, those that are tested together; none if one decides alone."""
+    return tuple(names[:2]) if design.enrich else design.hypotheses
 
 
 def decisive(study: "Study", design: Design) -> str:
@@ -128,8 +162,21 @@ def decisive(study: "Study", design: Design) -> str:
 
 def chosen(study: "Study", design: Design) -> dict[str, "Analysis"]:
     """The analyses that every replicate is given: those tested together in their order, else the decisive one first."""
-    names = dict.fromkeys((*design.hypotheses, decisive(study, design), *design.also))
-    return {name: study.trial.analyses[name] for name in names}
+    first = decisive(study, design)
+    names = dict.fromkeys((*design.hypotheses, first, *design.also))
+    found = {name: _imputed(study.trial.analyses[name], design) for name in names}
+    return {first: found[first], IN_SUBGROUP.format(first): found[first]} | found if design.enrich else found
+
+
+def _imputed(analysis: "Analysis", design: Design) -> "Analysis":
+    """The analysis with as many imputations as replicates make, if it imputes."""
+    from ..statistics.completed import APPROACHES
+
+    if analysis.missing not in APPROACHES:
+        return analysis
+    return analysis.model_copy(update={"options": analysis.options.model_copy(update={
+        "imputations": design.imputations, "tipping": None,
+    })})  # fmt: skip
 
 
 def sizes(study: "Study", design: Design) -> tuple[int, ...]:
@@ -154,11 +201,12 @@ def problems(study: "Study", design: Design) -> list[str]:
 
 def _analyses(study: "Study", design: Design) -> Iterator[str]:
     from ...population.messages import nearest
+    from ..statistics.completed import APPROACHES
     from ..statistics.offered import METHODS
     from .kernels import KERNELS
 
     analyses = study.trial.analyses
-    together = "family.analyses" if design.family else "select.analyses"
+    together = f"{design.way}.analyses"
     asked = [("analysis", decisive(study, design)), *(("also", name) for name in design.also)]
     asked += [(together, name) for name in design.hypotheses]
     if design.hypotheses and decisive(study, design) not in design.hypotheses:
@@ -173,10 +221,18 @@ def _analyses(study: "Study", design: Design) -> Iterator[str]:
             yield f"design.{where}: {name} is by {analysis.method}, which replicates cannot use; methods are {known}"
         elif METHODS[analysis.method].reads == "visits":
             yield from _repeated(f"design.{where}: {name}", analysis, study.trial.visits)
-        if analysis.missing not in (None, "none", "non_response"):
-            yield f"design.{where}: {name} imputes ({analysis.missing}), which replicates cannot; choose another"
+        if analysis.missing in APPROACHES:
+            yield from _imputing(f"design.{where}: {name}", analysis, study.trial.visits, design.imputations)
 
     yield from _together(study, design)
+    from . import adapting, enriching, platforms  # deferred: they need the analyses
+
+    if design.enrich is not None:
+        yield from enriching.problems(study, design.enrich)
+    if design.adapt is not None:
+        yield from adapting.problems(study, design.adapt, sizes(study, design))
+    if design.platform is not None:
+        yield from platforms.problems(study, design.platform, sizes(study, design))
 
 
 def _together(study: "Study", design: Design) -> Iterator[str]:
@@ -184,16 +240,17 @@ def _together(study: "Study", design: Design) -> Iterator[str]:
     found = [study.trial.analyses[name] for name in design.hypotheses if name in study.trial.analyses]
     if len({analysis.alpha for analysis in found}) > 1:
         told = ", ".join(f"{analysis.alpha:g}" for analysis in found)
-        yield f"design.family: its analyses have different levels ({told}); alpha is shared, so give them one"
-    if design.select is None:
+        yield f"design.{design.way}: its analyses have different levels ({told}); alpha is shared, so give them one"
+    if not (design.select or design.adapt or design.platform):
         return
+    where = f"design.{design.way}.analyses"
     if len({analysis.comparator for analysis in found}) > 1 or len({analysis.arm for analysis in found}) < len(found):
-        yield "design.select.analyses: expected one analysis an arm, all against one comparator"
+        yield f"{where}: expected one analysis an arm, all against one comparator"
     if len({(analysis.outcome, analysis.week, analysis.method) for analysis in found}) > 1:
-        yield "design.select.analyses: arms are compared by one outcome, week and method; these differ"
+        yield f"{where}: arms are compared by one outcome, week and method; these differ"
     outside = set(study.trial.arms) - {analysis.arm for analysis in found} - {a.comparator for a in found}
     if outside:
-        yield f"design.select.analyses: no analysis of the arm {sorted(outside)[0]}; expected one for each arm"
+        yield f"{where}: no analysis of the arm {sorted(outside)[0]}; expected one for each arm"
 
 
 def _repeated(where: str, analysis: "Analysis", visits: tuple[int, ...]) -> Iterator[str]:
@@ -207,6 +264,25 @@ def _repeated(where: str, analysis: "Analysis", visits: tuple[int, ...]) -> Iter
         yield f"{where} reads {many} visits; replicates can use {MOST_VISITS}: give analyses' options.visits"
     if analysis.options.degrees_of_freedom not in (None, *FREEDOM):
         yield f"{where}: degrees_of_freedom of replicates are {' or '.join(FREEDOM)}"
+
+
+def _imputing(where: str, analysis: "Analysis", visits: tuple[int, ...], imputations: int) -> Iterator[str]:
+    """What keeps replicates from imputing."""
+    from ..statistics.mmrm.replicates import MOST_VISITS
+
+    many = sum(0 < week <= analysis.week for week in visits)
+    if many > MOST_VISITS:
+        yield (
+            f"{where} imputes by all {many} visits up to its week; replicates can use {MOST_VISITS}: "
+            "plan fewer visits (trial.visits), or choose an analysis of an earlier week"
+        )
+    if imputations == 1:
+        yield "design.imputations: one tells nothing of its own error; expected 2 or more, or 0 for conditional means"
+    if imputations == 0 and analysis.method != "ancova":
+        yield (
+            f"design.imputations: 0 (conditional means) serves ancova, but {where.split(': ')[-1]} is by "
+            f"{analysis.method}; expected 2 or more"
+        )
 
 
 def _sizes(study: "Study", design: Design) -> Iterator[str]:
@@ -228,8 +304,6 @@ def _rest(study: "Study", design: Design) -> Iterator[str]:
 
     if design.replay is not None and design.replay >= design.replicates:
         yield f"design.replay: expected a replicate from 0 to {design.replicates - 1}, got {design.replay}"
-    if design.replay is not None and (design.select or design.reestimate):
-        yield "design.replay: a trial whose second stage depends on the first cannot be written out; leave it out"
     disease = DISEASES[study.trial.disease]
     if design.draws and disease.draw is None:
         yield f"design.draws: the uncertainty of the parameters of {disease.name} is not known; leave it out"

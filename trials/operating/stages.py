@@ -12,6 +12,7 @@ from ..statistics.methods.estimate import Estimate, Flag
 from . import replicates
 from .decisions import Ahead, Rule, ahead, scores
 from .draw import Allocation
+from .enriching import Enriched
 from .replicates import Trials
 from .sample import Data
 
@@ -24,6 +25,7 @@ class Staged(NamedTuple):
 
     first: Trials
     rule: Rule
+    enriched: Enriched | None = None
 
     @property
     def cuts(self) -> tuple[int, ...]:
@@ -38,13 +40,24 @@ def analyse(staged: Staged, numbers: np.ndarray, pool: Data) -> Estimate:
       Arrays (replicates, hypotheses, 2, analyses). A second stage that does not take place, and an analysis of an arm
       that was dropped, have no estimate.
     """
+    if staged.enriched is None:
+        return _both(staged, numbers, pool)
+    parts = [
+        _both(staged._replace(first=some), numbers, data) for some, data in staged.enriched.parts(staged.first, pool)
+    ]
+    return Estimate._make(np.concatenate(values, axis=1) for values in zip(*parts, strict=True))
+
+
+def _both(staged: Staged, numbers: np.ndarray, pool: Data) -> Estimate:
+    """Both stages under hypotheses that read the same data."""
     rule, trials = staged.rule, staged.first
     first = replicates.analyse(trials._replace(cuts=rule.cuts[:1]), numbers, pool)
     decided = [ahead(rule, scores(rule, _of(first, h))[:, 0]) for h in range(first.p.shape[1])]
     second = _nothing(first)
     for pattern, of in _patterns(decided).items():
         for h, rows in of.items():
-            _fill(second, _later(staged, pattern, numbers[rows], h, decided[h].people[rows], pool), rows, h)
+            later = _later(staged, pattern, numbers[rows], h, decided[h].people[rows], pool)
+            _fill(second, later if staged.enriched is None else _gone(later, pattern), rows, h)
     return Estimate._make(np.concatenate([one, two], axis=2) for one, two in zip(first, second, strict=True))
 
 
@@ -72,7 +85,8 @@ def _later(
     staged: Staged, pattern: tuple[bool, ...], numbers: np.ndarray, hypothesis: int, people: np.ndarray, pool: Data
 ) -> Estimate:  # fmt: skip
     """Estimates of the second stages of some replicates, (replicates, 1, 1, analyses)."""
-    rule, trials = staged.rule, staged.first
+    rule, trials, enriched = staged.rule, staged.first, staged.enriched
+    pool = pool if enriched is None or pattern[0] else enriched.inside(pool)
     name, sources = list(trials.hypotheses.items())[hypothesis]
     later = trials._replace(
         size=rule.most, cuts=(rule.most,), allocation=allocation(rule, pattern), stage=SECOND,
@@ -87,6 +101,15 @@ def _later(
         for i in range(0, len(rows), GROUP)
     ]
     return Estimate._make(np.concatenate(values)[: len(numbers)] for values in zip(*parts, strict=True))
+
+
+def _gone(found: Estimate, pattern: tuple[bool, ...]) -> Estimate:
+    """Without the estimates of everybody where the subgroup went on alone; those of `also` are of its people then."""
+    if pattern[0]:
+        return found
+    nothing = _nothing(found)
+    everybody = np.arange(found.p.shape[-1]) == 0
+    return Estimate._make(np.where(everybody, none, value) for none, value in zip(nothing, found, strict=True))
 
 
 def _of(found: Estimate, hypothesis: int) -> Estimate:

@@ -5,6 +5,8 @@ All functions take what `results.json` holds; null stands for what does not exis
 
 from typing import Any
 
+from .settings import IN_SUBGROUP
+
 Rows = tuple[list[str], list[list[str]]]
 NOTHING = "-"
 MODEL, NULLS = "model", ("null as comparator", "null as arm")
@@ -70,8 +72,12 @@ def power(results: dict[str, Any]) -> Rows:
 
 def together(results: dict[str, Any]) -> list[str]:
     """The analyses that are tested together; none where one decides alone."""
-    found = results["design"]["family"] or results["design"]["select"]
-    return found["analyses"] if found else []
+    if results["design"]["enrich"]:
+        return [results["decisive"], IN_SUBGROUP.format(results["decisive"])]
+    for way in ("family", "select", "adapt", "platform"):
+        if results["design"][way]:
+            return results["design"][way]["analyses"]
+    return []
 
 
 def hypotheses(results: dict[str, Any]) -> list[str]:
@@ -81,7 +87,7 @@ def hypotheses(results: dict[str, Any]) -> list[str]:
 
 def shared(results: dict[str, Any]) -> Rows:
     """What analyses that are tested together show under each hypothesis, one row a size and hypothesis."""
-    names, kept = together(results), results["design"]["select"] is not None
+    names, kept = together(results), bool(results["design"]["select"] or results["design"]["enrich"])
     head = ["hypothesis", "people", "familywise error", "any shown", "all shown", *(f"{name} shown" for name in names)]
     head += [f"{name} kept" for name in names] if kept else []
     rows = []
@@ -93,6 +99,42 @@ def shared(results: dict[str, Any]) -> Rows:
             each = [shown(one(results, measure="shown", analysis=name, **of)) for name in names]
             going = [shown(one(results, measure="kept", analysis=name, **of)) for name in names] if kept else []
             rows.append([hypothesis, f"{size:,}", *whole, *each, *going])
+    return head, rows
+
+
+def choices(results: dict[str, Any]) -> Rows:
+    """Who goes on after the look of an enrichment, one row a size and hypothesis."""
+    names = ("everybody goes on", "the subgroup goes on alone", "nobody goes on", "shown at the look")
+    rows = [
+        [hypothesis, f"{size:,}", *(
+            shown(one(results, measure=name, size=size, hypothesis=hypothesis)) for name in names
+        ), *(
+            shown(one(results, measure=f"expected {what}", size=size, hypothesis=hypothesis), percent=False)
+            for what in ("size", "screened")
+        )]
+        for size in results["sizes"] for hypothesis in hypotheses(results)
+    ]  # fmt: skip
+    return ["hypothesis", "people", *names, "expected people", "expected people looked at"], rows
+
+
+def allocation(results: dict[str, Any]) -> Rows:
+    """Shares of the arms where they are not those of the blocks, one row a size and hypothesis."""
+    prefix = "share of people: "
+    arms = list(dict.fromkeys(row["measure"] for row in results["figures"] if row["measure"].startswith(prefix)))
+    adapts, names = bool(results["design"]["adapt"]), together(results)
+    head = ["hypothesis", "people", *(arm.removeprefix(prefix) for arm in arms)]
+    head += ["expected responders"] if adapts else [f"controls of {name}" for name in names]
+    rows = []
+    for size in results["sizes"]:
+        for hypothesis in hypotheses(results):
+            of = {"size": size, "hypothesis": hypothesis}
+            row = [shown(one(results, measure=arm, **of)) for arm in arms]
+            if adapts:
+                row.append(shown(one(results, measure="expected responders", **of), percent=False))
+            else:
+                row += [shown(one(results, measure="concurrent controls", analysis=name, **of), percent=False)
+                        for name in names]  # fmt: skip
+            rows.append([hypothesis, f"{size:,}", *row])
     return head, rows
 
 
@@ -112,41 +154,65 @@ def subgroups(results: dict[str, Any]) -> Rows:
     """The effect in subgroups of the pool."""
     head = ["subgroup", "twins", "mean in the arm", "mean in the comparator", "difference", "standard error"]
     rows = [
-        [f"{row['group']} {row['level']}".strip(), f"{row['twins']:,}", *(f"{mean:.4g}" for mean in row["means"]),
-         f"{row['difference']:.4g}", f"{row['se']:.2g}"]
+        [": ".join(filter(None, (row["factor"], row["level"]))), f"{row['twins']:,}", *(
+            NOTHING if number is None else f"{number:.{digits}g}"
+            for number, digits in ((row["means"][0], 4), (row["means"][1], 4), (row["difference"], 4), (row["se"], 2))
+        )]
         for row in results["subgroups"]
     ]  # fmt: skip
     return head, rows
 
 
+def imputation(analysis: dict[str, Any]) -> str:
+    """What stands for values that are missing, if they are imputed; else nothing."""
+    number = analysis.get("options", {}).get("imputations")
+    if number is None:
+        return ""
+    way = analysis["missing"].replace("_", " ")
+    made = f"{number} imputations in each replicate" if number else "conditional means and the jackknife"
+    return f"; missing values by {way}, {made}"
+
+
 def estimation(results: dict[str, Any], hypothesis: str = MODEL) -> Rows:
-    """How good the estimates are, one row a size and analysis."""
-    head = ["analysis", "people", "true value", "mean", "bias", "SE of the estimates", "mean SE told", "coverage",
-            "rejection", "no estimate"]  # fmt: skip
+    """How good the estimates are, one row a size and analysis; columns that tell nothing are left out.
+
+    Their mean is told where there is no true value, from which the bias would be.
+    """
+    under = figures(results, hypothesis=hypothesis)
+    mean = any(row["value"] is None for row in under if row["measure"] == "truth")
+    lost = any(row["value"] for row in under if row["measure"] == "without an estimate")
+    head = ["analysis", "people", "true value", *(["mean"] if mean else []), "bias", "SE of the estimates",
+            "mean SE told", "coverage", "rejection", *(["no estimate"] if lost else [])]  # fmt: skip
+    shares = ("coverage", "rejection of the full trial", *(["without an estimate"] if lost else []))
     rows = []
     for size in results["sizes"]:
         for name in results["analyses"]:
             of = {"analysis": name, "size": size, "hypothesis": hypothesis}
-            rows.append([name, f"{size:,}", _number(one(results, measure="truth", **of)), *(
-                shown(one(results, measure=measure, **of), percent=False, digits=digits)
-                for measure, digits in (("mean estimate", 4), ("bias", 2), ("empirical se", 3), ("mean se", 3))
-            ), *(shown(one(results, measure=measure, **of))
-                 for measure in ("coverage", "rejection of the full trial", "without an estimate"))])  # fmt: skip
+            numbers = [("bias", 2), ("empirical se", 3)]
+            numbers = [("mean estimate", 4), *numbers] if mean else numbers
+            rows.append([
+                name.replace("_", " "), f"{size:,}", _number(one(results, measure="truth", **of)),
+                *(shown(one(results, measure=measure, **of), percent=False, digits=digits)
+                  for measure, digits in numbers),
+                _number(one(results, measure="mean se", **of), 3),
+                *(shown(one(results, measure=measure, **of)) for measure in shares),
+            ])  # fmt: skip
     return head, rows
 
 
 def stopping(results: dict[str, Any]) -> Rows:
-    """Where trials end, one row a size, hypothesis and look."""
-    head = ["hypothesis", "people", "look", "people by then", "ends here", "for success", "for futility"]
+    """Where trials end, one row a size, hypothesis and look; for futility only where some do."""
+    measures = {"stop": "ends here", "stop for success": "for success", "stop for futility": "for futility"}
+    if not any(row["value"] for row in figures(results, measure="stop for futility")):
+        del measures["stop for futility"]
     rows = []
     for size in results["sizes"]:
         for hypothesis in hypotheses(results):
             for look, cut in enumerate(results["cuts"][str(size)], start=1):
                 of = {"size": size, "hypothesis": hypothesis, "look": look}
-                measures = ("stop", "stop for success", "stop for futility")
                 ends = [shown(one(results, measure=measure, **of)) for measure in measures]
                 rows.append([hypothesis, f"{size:,}", str(look), f"{cut:,}", *ends])
-    return head, rows
+    return ["hypothesis", "people", "look", "people by then", *measures.values()], rows
 
 
 def bounds(results: dict[str, Any]) -> Rows:
@@ -225,8 +291,8 @@ def _off(results: dict[str, Any]) -> list[str]:
     return told
 
 
-def _number(figure: dict[str, Any] | None) -> str:
-    return NOTHING if figure is None or figure["value"] is None else f"{figure['value']:.4g}"
+def _number(figure: dict[str, Any] | None, digits: int = 4) -> str:
+    return NOTHING if figure is None or figure["value"] is None else f"{figure['value']:.{digits}g}"
 
 
 def _p(p: float | None) -> str:

@@ -16,6 +16,7 @@ from ..statistics.estimands import DIFFERENCES
 from ..statistics.methods.logistic import logistic
 from ..study import Analysis, Study
 from ..truth import true_values
+from .gaps import imputes
 from .kernels import kernel
 from .pool import Columns, Pool, of_size
 
@@ -27,9 +28,10 @@ def truths(study: Study, pool: Pool, analyses: dict[str, Analysis]) -> dict[str,
 
     NaN where there is none.
     """
-    wanted = [name for name, analysis in analyses.items() if analysis.method not in UNTRUE]
+    asked = study.trial.analyses  # that of a design's subgroup is not among them
+    wanted = [name for name, analysis in analyses.items() if analysis.method not in UNTRUE and name in asked]
     found = true_values(of_size(study, pool.size), DISEASES[study.trial.disease], wanted) if wanted else {}
-    return {name: _scaled(found[name].value, analysis) if name in found else math.nan
+    return {name: scaled(found[name].value, analysis) if name in found else math.nan
             for name, analysis in analyses.items()}  # fmt: skip
 
 
@@ -44,7 +46,7 @@ def limit(study: Study, analysis: Analysis, columns: Columns) -> float:
     NaN for other methods, and where it does not exist (nobody has a value, all or none respond).
     """
     counts = columns.complete & ~np.isnan(columns.value)
-    if not counts.any(axis=1).all():
+    if not counts.any(axis=1).all() or imputes(analysis):
         return math.nan
     if analysis.method in DIFFERENCES and analysis.method != "mmrm":
         one, two = (columns.value[arm][counts[arm]].mean() for arm in (0, 1))
@@ -75,7 +77,8 @@ def leaning(truth: float, means: tuple[float, float]) -> float:
     return -1.0 if value < 0 else 1.0
 
 
-def _scaled(value: float, analysis: Analysis) -> float:
+def scaled(value: float, analysis: Analysis) -> float:
+    """A true value on the scale of its estimate; NaN where it has no logarithm."""
     if not kernel(analysis).ratio:
         return value
     return math.log(value) if value > 0 else math.nan

@@ -50,11 +50,9 @@ def fill(
     intercurrent event is left out first; under `composite` who had one does not respond. References apply from the
     first visit after the event, or else after the last visit seen.
     """
-    from .imputation.incomplete import incomplete
-    from .imputation.posterior import IMPUTATIONS, STEPS, apply, draw
+    from .imputation.posterior import IMPUTATIONS
 
-    part = next(iter(made_of(disease, outcome))) if outcome.kind == "responder" else ""
-    inner = Outcome(part, "", "continuous", "", lambda now, _: now[part], outcome.of) if part else outcome
+    part, inner = measured(disease, outcome)
     weeks = [visit for visit in sorted(records.rows) if 0 < visit <= week]
     strategy = "hypothetical" if intercurrent == "hypothetical" else "treatment_policy"
     wanted = [*contrast.covariates, *([f"baseline_{part}"] if part else [])]
@@ -75,6 +73,36 @@ def fill(
         if event < week
     }
     number = contrast.options.imputations or IMPUTATIONS
+    found = drawn(key, long, model, after, missing, number, note)
+    if found.imputed is None:
+        return found
+    values, table, imputed, data, _ = found
+    if part:
+        values = _responses(records, disease, outcome, part, table, values, imputed.missing[:, -1])
+        if intercurrent == "composite":
+            values = np.where((table["event"] <= week).to_numpy()[None], 0.0, values)
+    return Filled(values, table, imputed, data, note)
+
+
+def measured(disease: Disease, outcome: Outcome) -> tuple[str, Outcome]:
+    """The measurement that decides a responder outcome (none of a continuous one), and the outcome that is imputed."""
+    part = next(iter(made_of(disease, outcome))) if outcome.kind == "responder" else ""
+    return part, Outcome(part, "", "continuous", "", lambda now, _: now[part], outcome.of) if part else outcome
+
+
+def drawn(
+    key: Array, long: pd.DataFrame, model: Any, after: dict[str, str], missing: str, number: int, note: str = ""
+) -> Filled:
+    """Multiple imputation of a long table, whose last visit is the analysis's.
+
+    Args:
+      long: a row a twin (a whole number, which addresses its draws) and visit.
+      model: `mmrm.model.Model`. after: as `incomplete` has it. note: on what was left out before.
+    """
+    from .imputation.incomplete import incomplete
+    from .imputation.posterior import STEPS, apply, draw
+
+    table = long.loc[long["week"].astype(str) == model.visits[-1]].reset_index(drop=True)
     try:
         data = incomplete(long, model, after)
         order = {str(twin): place for place, twin in enumerate(table["twin"])}
@@ -85,12 +113,7 @@ def fill(
         return Filled(np.full((2, len(table)), np.nan), table, None, None, joined(note, f"no estimate: {error}"))
     if imputed.flag:
         return Filled(imputed.values[:, :, -1], table, None, None, joined(note, f"no estimate: {imputed.flag}"))
-    values = imputed.values[:, :, -1]
-    if part:
-        values = _responses(records, disease, outcome, part, table, values, imputed.missing[:, -1])
-        if intercurrent == "composite":
-            values = np.where((table["event"] <= week).to_numpy()[None], 0.0, values)
-    return Filled(values, table, imputed, data, note)
+    return Filled(imputed.values[:, :, -1], table, imputed, data, note)
 
 
 def _responses(

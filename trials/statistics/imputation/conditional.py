@@ -51,7 +51,7 @@ def jackknifed(given: Known, design: Array, patterns: np.ndarray, strategy: str,
     blocks, block = sums(given.outcome, given.design, patterns)
     people = given.outcome.shape[0]
     whole = fit_blocks("unstructured", blocks, start_of(blocks), 1)
-    coefficients, covariances, converged = _without_each(given.outcome, given.design, blocks, block, whole.visits[0])
+    coefficients, covariances, converged = without_each(given.outcome, given.design, blocks, block, whole.visits[0])
 
     def estimate(coefficients: Array, covariance: Array, kept: Array) -> Array:
         zero = jnp.zeros_like(given.outcome)
@@ -70,7 +70,7 @@ def jackknifed(given: Known, design: Array, patterns: np.ndarray, strategy: str,
 
 
 @jax.jit
-def _without_each(
+def without_each(
     outcome: Array, design: Array, blocks: Blocks, block: Array, start: Array
 ) -> tuple[Array, Array, Array]:
     """Coefficients, covariance of the visits and convergence of the fits without each person in turn."""

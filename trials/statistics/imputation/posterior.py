@@ -180,7 +180,7 @@ def _augment(key: Array, given: Known, beta: Array, sigma: Array) -> tuple[Array
     return solve_triangular(root.T, middle + z, lower=False), sigma
 
 
-def inverse_wishart(key: Array, freedom: int, scale: Array) -> Array:
+def inverse_wishart(key: Array, freedom: int | Array, scale: Array) -> Array:
     """A draw from the inverse Wishart distribution [Bartlett 1933, Proc R Soc Edinb 53:260], (visits, visits)."""
     visits = scale.shape[0]
     half = (freedom - jnp.arange(visits).astype(float)) / 2
