@@ -13,7 +13,7 @@ from cutis.calibration.predict import Draws, differences, predictions
 
 from .calibrated import _parameters
 
-VARIATION = {"counts": 0.02, "shares": 0.02, "percent": 3.0, "change": 1.5, "score": 1.0}
+VARIATION = {"counts": 0.02, "shares": 0.02, "percent": 3.0, "comedones": 3.0, "change": 1.5, "score": 1.0}
 
 
 def found(error: float = 1.0, seed: int = 1) -> SimpleNamespace:

@@ -62,7 +62,7 @@ def test_numbers_are_the_estimates_and_the_spreads_that_were_found(found):
         assert found.numbers[SPREADS[name]] == found.fit.spreads[name]
     others = set(PARAMETERS.numbers()) - set(VECTOR.labels) - set(SPREADS.values()) - set(relapse.ESTIMATED)
     assert all(found.numbers[name] == PARAMETERS.numbers()[name] for name in others)
-    assert set(found.fit.variation) == {"counts", "shares", "percent", "change", "score"}
+    assert set(found.fit.variation) == {"counts", "shares", "percent", "comedones", "change", "score"}
 
 
 def test_a_calibration_starts_from_what_is_believed_not_from_what_is_shipped(found):
