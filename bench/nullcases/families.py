@@ -4,8 +4,10 @@ import numpy as np
 from scipy.stats import multivariate_t, norm
 from scipy.stats import t as student
 
-from cutis.trials.designs.multiplicity import closure, dunnett, graph, presets, stepwise
+from cutis.trials.designs.multiplicity import closure, dunnett, graph, presets, sequential, stepwise
 from cutis.trials.designs.multivariate import equal_bound
+from cutis.trials.designs.sequential.bounds import spending_bounds
+from cutis.trials.designs.sequential.spending import Spending
 
 from .common import Case, correlated, one_sided
 
@@ -48,6 +50,22 @@ def step_down(df):
         z = correlated(rng, replicates, MANY_ARMS)
         scale = np.ones(replicates) if np.isinf(df) else np.sqrt(rng.chisquare(df, replicates) / df)
         return (dunnett.step_down(z / scale[:, None], [1.0] * 4, 1.0, df) <= ALPHA).any(axis=1)
+
+    return rejects
+
+
+def at_looks(effects=(0.0, 0.0)):
+    """Two hypotheses in a Holm graph, each spending its share of alpha over two looks as O'Brien and Fleming do."""
+    shape, times = graph.graph([0.5, 0.5], 1 - np.eye(2)), np.array([0.5, 1.0])
+    effect, true = np.array(effects), np.array(effects) == 0
+
+    def bounds(level):
+        return spending_bounds(times, level, Spending("obrien_fleming")).efficacy
+
+    def rejects(rng, replicates):
+        stages = [correlated(rng, replicates, POSITIVE[:2, :2]) for _ in times]
+        z = np.cumsum(stages, axis=0) / np.sqrt(2 * times)[:, None, None] + effect * np.sqrt(times)[:, None, None]
+        return sequential.rejections(shape, np.swapaxes(z, 0, 1), ALPHA, bounds)[:, -1, true].any(axis=1)
 
     return rejects
 
@@ -103,6 +121,9 @@ CASES = [
     Case("graph, Simes, correlated", ALIKE, ALPHA, any_true(graphical(HOLM, SIMES), POSITIVE), "at most", note=BOUND),
     Case("graph, parametric", ALIKE, ALPHA, any_true(graphical(HOLM, PARAMETRIC), POSITIVE)),
     Case("graph, parametric, t, weights 5:3:2", "3 arms, 20 degrees of freedom", ALPHA, parametric_t),
+    Case("graph at two looks", "2 hypotheses, correlation 0.5", ALPHA, at_looks(), "at most", note=BOUND),
+    Case("graph at two looks, one hypothesis false", "2 hypotheses, correlation 0.5", ALPHA, at_looks((6.0, 0.0)),
+         "at most", note=BOUND),
     Case("fallback", ALIKE, ALPHA, any_true(graphical(presets.fallback([0.4, 0.3, 0.2, 0.1])), POSITIVE), "at most",
          note=BOUND),
     Case("parallel gatekeeping by a graph, first primary false", ALIKE, ALPHA,
