@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from scipy.stats import norm
 
-from cutis.trials.operating import enriching, later, looks, replicates, stages
+from cutis.trials.operating import enriching, later, looks, replicates, report, stages
 from cutis.trials.operating.adaptations import Enrichment
 from cutis.trials.operating.decisions import Rule, ahead, decide, scores
 from cutis.trials.operating.draw import Allocation
@@ -216,3 +216,9 @@ def test_the_subgroup_has_an_analysis_of_its_own():
     found = chosen(study(), design)
     assert list(found) == ["pasi90_against_adalimumab", "pasi90_against_adalimumab in the subgroup"]
     assert problems(study(), design) == []
+
+
+def test_the_report_tells_in_words_who_the_subgroup_is():
+    rules = {"weight": {"min": 90.0, "max": None, "one_of": None}, "smoker": {"one_of": [True]}}
+    found = report.members(study(), rules)
+    assert found == "body weight at least 90 kg; current smoker yes"

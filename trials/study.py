@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from .criterion import Criterion as Criterion
 from .operating.settings import Design
 from .regimen import DAYS, Arm, Frozen, Name, Week, rising
 from .regimen import Course as Course
@@ -25,22 +26,6 @@ def _shares(shares: dict[str, float]) -> dict[str, float]:
 Share = Annotated[float, Field(ge=0, le=1)]
 SLACK = 1e-6  # by which shares that must sum to 1 may miss it, as written decimals do
 Shares = Annotated[dict[str, Share], Field(min_length=1), AfterValidator(_shares)]
-
-
-class Criterion(Frozen):
-    """Who may enter, by one attribute or screening measurement; both bounds belong to the range."""
-
-    min: float | None = None
-    max: float | None = None
-    one_of: tuple[str | int | bool, ...] | None = None
-
-    @model_validator(mode="after")
-    def says_something(self) -> "Criterion":
-        if self.min is None and self.max is None and self.one_of is None:
-            raise ValueError("expected min, max or one_of")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
-        return self
 
 
 class Stratum(Frozen):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ..criterion import Criterion
 from ..regimen import Frozen, Name
 
 if TYPE_CHECKING:
@@ -92,22 +93,6 @@ class Selection(Frozen):
         return self
 
 
-class Belonging(Frozen):
-    """Who belongs to a subgroup, by one attribute, as in `eligibility`; both bounds belong to the range."""
-
-    min: float | None = None
-    max: float | None = None
-    one_of: tuple[str | int | bool, ...] | None = None
-
-    @model_validator(mode="after")
-    def says_something(self) -> "Belonging":
-        if self.min is None and self.max is None and self.one_of is None:
-            raise ValueError("expected min, max or one_of, such as {min: 90}")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
-        return self
-
-
 class Enrichment(Frozen):
     """Who goes on at the first look: everybody, or the people of a subgroup alone, or nobody.
 
@@ -117,7 +102,7 @@ class Enrichment(Frozen):
       familywise error holds whoever goes on.
     """
 
-    subgroup: Annotated[dict[Name, Belonging], Field(min_length=1)]
+    subgroup: Annotated[dict[Name, Criterion], Field(min_length=1)]
     everybody_from: float
     subgroup_from: float = 0.0
     test: Literal["nested", "simes", "bonferroni"] = "nested"

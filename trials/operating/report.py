@@ -11,11 +11,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from ...core.diseases import DISEASES
+from ...population.sample import POPULATIONS
 from ..report import fairness
 from ..report.svg import COLOURS, SOFT, UNTREATED, Drawing, drawing, style
-from ..report.words import MINUS, minus
+from ..report.tables import described
+from ..report.words import MINUS, criterion, minus
 from ..statistics.subgroups import FEW
-from ..study import Study
+from ..study import Criterion, Study
 from . import tables
 from .tables import MODEL, NULLS, one
 
@@ -50,11 +53,22 @@ def build(study: Study, results: dict[str, Any], identity: dict[str, Any]) -> st
         choices=tables.choices(results) if results["design"]["enrich"] else None,
         allocation=tables.allocation(results) if results["design"]["adapt"] or results["design"]["platform"] else None,
         zones=tables.zones(results) if results["design"]["reestimate"] else None,
+        enriched=members(study, results["design"]["enrich"]["subgroup"]) if results["design"]["enrich"] else None,
         subgroups=tables.subgroups(results),
         few=FEW,
         imputation={name: tables.imputation(analysis) for name, analysis in results["analyses"].items()},
         assured=tables.assured(results) if results["assurance"] else None,
     )
+
+
+def members(study: Study, rules: dict[str, Any]) -> str:
+    """Who belongs to a subgroup, in words: `body weight at least 90 kg`."""
+    disease, attributes = DISEASES[study.trial.disease], POPULATIONS[study.population.source].attributes
+    told = []
+    for name, rule in rules.items():
+        about, unit = described(name, disease, attributes)
+        told.append(f"{about} {criterion(Criterion.model_validate(rule), unit)}")
+    return "; ".join(told)
 
 
 def power_curve(results: dict[str, Any]) -> Drawing:
