@@ -275,6 +275,17 @@ def test_relapses_tell_who_was_observed_and_what_was_lost():
     assert all(r.status == "assumed" for r in found.values() if "recalled" in r.note)
 
 
+def test_relapse_counts_from_the_week_in_which_the_next_dose_was_left_out():
+    """Publications count from the last dose too: 32 and 37 weeks after tildrakizumab of week 16 are 20 and 25 here."""
+    for relapse in targets.relapses():
+        given = [course.intake(90)[1] - 1 if course.daily else course.days()[-1] for course in relapse.courses]
+        assert max(given) < 7 * relapse.stopped, relapse.key
+    found = {relapse.key: relapse for relapse in targets.relapses()}
+    for dose, since_last in ((100, 32), (200, 37)):
+        relapse = found[f"tildrakizumab_{dose}"]
+        assert relapse.courses[0].days()[-1] + 7 * since_last == 7 * relapse.stopped + relapse.median_days
+
+
 def test_effects_and_subgroups_name_what_there_is():
     assert {effect.covariate for effect in targets.effects()} > {"weight", "prior_biologic", "smoker", "hla_c0602"}
     for part in targets.subgroups():
