@@ -3,10 +3,12 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from cutis.calibration.laser import crowd, dosed, trials
+from cutis.calibration.laser import crowd, dosed, results, trials
+from cutis.calibration.laser.told import criteria
 from cutis.trials.command import app
 
 UNTOLD = {  # rows without a figure of people that the model has: no settings, no number, sizes of columns, acne
@@ -29,6 +31,13 @@ def test_figures_follow_the_split():
             assert figure.value is None or any(arm.trial in trials.split()[kind][figure.role] for kind in kinds)
 
 
+def test_reports_tell_which_orders_were_named_beforehand():
+    one = {"what": "hair", "published": "a > b", "ours": "a 0.6 > b 0.5", "kept": True, "chance": 0.9}
+    ranked = pd.DataFrame([one | {"trial": "HR02", "named": True}, one | {"trial": "HR03", "named": False}])
+    told = results._orders(ranked)["about"].tolist()
+    assert told == ["hair in HR02: a > b (named beforehand)", "hair in HR03: a > b (added)"]
+
+
 def test_parts_of_an_arm_are_all_its_people():
     for arm in trials.arms():
         assert sum(part.weight for part in arm.parts) == pytest.approx(1)
@@ -37,6 +46,20 @@ def test_parts_of_an_arm_are_all_its_people():
 
 def test_rankings_name_arms():
     assert {one.trial for one in trials.rankings()} >= {"HR02", "HR03", "PW01", "PW02", "PI05"}
+
+
+def test_the_criteria_count_all_orders_and_those_that_were_named_beforehand():
+    assert {one.trial for one in trials.rankings() if one.named} == {"HR02", "HR07", "PW01"}
+    kept = {"HR02": 1.0, "HR03": 0.0, "HR07": 0.0, "HR15": 0.0, "PW01": 1.0, "PW02": 1.0, "PI05": 0.0, "FX01": 1.0}
+    assert {one.trial for one in trials.rankings()} == set(kept)
+    checks = pd.DataFrame({"check": [f"order_{trial}" for trial in kept], "met": list(kept.values())})
+    figure = {"scheme": "held", "outcome": "hair", "primary": True, "observed": 0.5, "low": 0.4, "high": 0.6}
+    found = {one.key: one for one in criteria({"checks": checks, "predictions": pd.DataFrame([figure])})}
+    assert found["coverage"].value == 1.0
+    assert found["orders"].value == pytest.approx(4 / 8)
+    assert found["orders_named"].value == pytest.approx(2 / 3)
+    assert not found["orders"].met
+    assert not found["orders_named"].met
 
 
 @pytest.mark.parametrize(
@@ -56,6 +79,8 @@ def test_rankings_name_arms():
         ("  HR02:\n", "  HR99:\n", "hair of HR99 is neither fit nor held_out"),
         ("[{what: pih, value: 0.29", "[{what: purpura, value: 0.29", "purpura of HR08 is neither fit nor held_out"),
         ("order: [j60, j50]", "order: [j60, j40]", "no figure of hair of j40 of HR07 at 90 days"),
+        ("order: [j60, j50], named: true", "order: [j60, j50], named: 1", "rankings[2].named: expected true or false"),
+        ("order: [j60, j50], named: true", "order: [j60, j50]", "named"),
         (
             "set: {fluence: 60, pulse: 0.03}",
             "set: {fluence: 600, pulse: 0.03}",

@@ -46,7 +46,8 @@ def validation(of: Calibration, folds: int = 1, say: Say = quiet) -> Calibration
 
 def _orders(ranked: pd.DataFrame) -> pd.DataFrame:
     """Published orders of arms as checks."""
-    about = ranked["what"] + " in " + ranked["trial"] + ": " + ranked["published"]
+    origin = [" (named beforehand)" if named else " (added)" for named in ranked["named"]]
+    about = ranked["what"] + " in " + ranked["trial"] + ": " + ranked["published"] + origin
     return pd.DataFrame(
         {
             "check": "order_" + ranked["trial"],

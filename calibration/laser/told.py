@@ -9,6 +9,7 @@ import pandas as pd
 from ...core.parameters import Table, read_table
 from ..report.summary import inside, judged
 from ..report.told import NOTHING, Criterion, Outcome, Pool, Told, Words, criterion
+from .trials import rankings
 
 HERE = Path(__file__).parent
 NAMES = {
@@ -44,15 +45,19 @@ def limits() -> Table:
 
 
 def criteria(frames: Mapping[str, pd.DataFrame]) -> list[Criterion]:
-    """The share of held-out figures inside their intervals, and of published orders of arms that are kept."""
+    """The share of held-out figures inside their intervals, and of published orders of arms that are kept: of all of
+    them, and of those that were named beforehand."""
     seen = judged(frames["predictions"], "held", TOLD.judged)
     caught = sum(inside(row) for row in seen) / len(seen) if seen else NOTHING
     checks = frames["checks"]
     orders = checks.loc[checks["check"].astype(str).str.startswith("order")]
-    kept = float(orders["met"].astype(float).mean()) if len(orders) else NOTHING
+    named = {f"order_{one.trial}" for one in rankings() if one.named}
+    few = orders.loc[orders["check"].isin(named)]
+    kept, wanted = (float(part["met"].astype(float).mean()) if len(part) else NOTHING for part in (orders, few))
     return [
         criterion(limits(), "coverage", caught, low="coverage.least"),
         criterion(limits(), "orders", kept, low="orders.least"),
+        criterion(limits(), "orders_named", wanted, low="orders_named.least"),
     ]
 
 

@@ -71,12 +71,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Arms of a trial, from the one with most of `what` to that with least."""
+    """Arms of a trial, from the one with most of `what` to that with least.
+
+    named: whether the goal of the model named it before anything was fitted, or it was added to those."""
 
     trial: str
     what: str
     day: int
     order: tuple[str, ...]
+    named: bool
 
 
 @cache
@@ -92,13 +95,19 @@ def arms(file: Path = FILE) -> tuple[Arm, ...]:
 
 @cache
 def rankings(file: Path = FILE) -> tuple[Ranking, ...]:
-    """Published orders of arms."""
+    """Published orders of arms.
+
+    Raises:
+      ValueError: with its place, an arm without such a figure; `named` that is neither true nor false.
+    """
     known = {(arm.trial, arm.name, figure.what, figure.day) for arm in arms(file) for figure in arm.figures}
     found = []
     for place, entry in enumerate(sequence(load(file, ("trials", "rankings"))["rankings"], file.name)):
         where = f"{file.name}: rankings[{place}]"
-        entry = fields(entry, where, {"trial", "what", "day", "order"})
-        one = Ranking(entry["trial"], entry["what"], entry["day"], tuple(entry["order"]))
+        entry = fields(entry, where, {"trial", "what", "day", "order", "named"})
+        if not isinstance(entry["named"], bool):
+            raise ValueError(f"{where}.named: expected true or false, got {entry['named']!r}")
+        one = Ranking(entry["trial"], entry["what"], entry["day"], tuple(entry["order"]), entry["named"])
         stray = [arm for arm in one.order if (one.trial, arm, one.what, one.day) not in known]
         if stray:
             raise ValueError(f"{where}: no figure of {one.what} of {', '.join(stray)} of {one.trial} at {one.day} days")

@@ -69,6 +69,7 @@ def ranked(calibrated: Calibrated, number: int = DRAWS) -> pd.DataFrame:
             {
                 "trial": one.trial,
                 "what": one.what,
+                "named": one.named,
                 "published": " > ".join(one.order),
                 "ours": _order(one, value),
                 "kept": bool((np.diff(value) < 0).all()),
