@@ -58,7 +58,8 @@ class Figure(NamedTuple):
     """A published figure, and where its prediction stands.
 
     observed: a share (0 to 1) of `n` people, or a mean, whose `error` by chance is told then, in its own unit.
-    primary: at the trial's primary time point. term: whose variation beside chance it has.
+    primary: at the trial's primary time point. term: whose variation beside chance it has. least: what it cannot fall
+    below.
     """
 
     trial: str
@@ -75,6 +76,7 @@ class Figure(NamedTuple):
     place: int
     term: str
     error: float | None = None
+    least: float = -np.inf
 
 
 class Pair(NamedTuple):
@@ -139,7 +141,7 @@ def predictions(scheme: str, figures: Iterable[Figure], found: Draws, seed: int 
     rows = []
     for figure in figures:
         low, high = _interval(_repeated(figure, found, rng))
-        told = {name: x for name, x in figure._asdict().items() if name not in ("place", "term", "error")}
+        told = {name: x for name, x in figure._asdict().items() if name not in ("place", "term", "error", "least")}
         limits = {"predicted": float(found.value[figure.place]), "low": low, "high": high}
         rows.append({"scheme": scheme} | told | limits)
     return pd.DataFrame(rows)
@@ -186,7 +188,7 @@ def _repeated(figure: Figure, found: Draws, rng: np.random.Generator) -> np.ndar
     drawn, variation = found.drawn[:, figure.place], found.variation[figure.term]
     if figure.error is None:
         return counted(drawn, figure.n, variation, rng)
-    return averaged(drawn, figure.error, variation, rng)
+    return np.maximum(averaged(drawn, figure.error, variation, rng), figure.least)
 
 
 def _interval(drawn: np.ndarray) -> tuple[float, float]:

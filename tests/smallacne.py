@@ -58,7 +58,7 @@ def trial(key: str, *arms_: Arm, week: int = 12, entry: Mapping | None = None) -
     """A trial."""
     told = ENTRY if entry is None else entry
     return Trial(
-        key, key.upper(), "", "", "", "measured", week, "randomised", (), "iga", told, "assumed", "", "", arms_
+        key, key.upper(), "", "", "", "measured", week, "randomised", (), 2015, "iga", told, "assumed", "", "", arms_
     )
 
 

@@ -342,7 +342,10 @@ COURSE = {
     "until": 12,
 }
 ARM = {"n": 10, "regimen": [COURSE], "readouts": [LINE]}
-TRIAL = {"title": "T", "citation": "C", "read_in": "here", "status": "measured", "week": 12, "design": "randomised"}
+TRIAL = {
+    **{"title": "T", "citation": "C", "read_in": "here", "status": "measured"},
+    **{"week": 12, "design": "randomised", "published": 2019},
+}
 
 
 def read(tmp_path, trial):
@@ -374,6 +377,8 @@ def test_a_sound_file_is_read(tmp_path):
     ("trial", "said"),
     [
         ({k: v for k, v in TRIAL.items() if k != "design"}, "t: lacks design"),
+        ({k: v for k, v in TRIAL.items() if k != "published"}, "t: lacks published, the year"),
+        (TRIAL | {"published": 19}, "t.published: expected a whole number of at least 1950, got 19"),
         (TRIAL | {"design": "guess"}, "t.design: 'guess' is none of randomised"),
         (TRIAL | {"design": "pooled"}, "t: a pooled trial, and no other, names those"),
         (TRIAL | {"of": ["x"]}, "t: a pooled trial, and no other, names those"),

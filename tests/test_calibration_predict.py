@@ -81,6 +81,13 @@ def test_intervals_of_means_cover_the_means_of_other_trials():
     assert row.predicted == pytest.approx(-52.0)
 
 
+def test_no_interval_reaches_below_what_can_be():
+    found = draws(known(response=60.0))
+    free_, held = (figure("b", 1, -50.0, error=2.0)._replace(least=least) for least in (-np.inf, -100.0))
+    below, at = predictions("trials", [free_, held], found).low
+    assert below < -100 == at
+
+
 def test_predictions_are_what_the_report_takes():
     found = draws(known())
     rows = predictions("trials", [figure("a", 4, 0.3), figure("b", 1, -50.0, error=2.0)], found)

@@ -117,9 +117,10 @@ def _stack(alone: list[Arms]) -> Arms:
     )
 
 
-def course(arms: Arms, at: Steps, theta: Theta, vehicle: Array) -> Seen:
-    """Lesions of arms week by week; vehicle: what each arm's trial adds to its vehicle, (arms,)."""
-    person = _person(arms, theta | {"trial.vehicle": vehicle[:, None]})
+def course(arms: Arms, at: Steps, theta: Theta, vehicle: Array, year: Array) -> Seen:
+    """Lesions of arms week by week; vehicle: what each arm's trial adds to its vehicle, year: when it was published,
+    both (arms,)."""
+    person = _person(arms, theta | {"trial.vehicle": vehicle[:, None], "trial.year": year[:, None]})
     slots = arms.drugs.shape[0]
     days = jnp.asarray(at.days)
     begins = jnp.cumsum(days) - days

@@ -74,12 +74,13 @@ class Rows(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Arms followed together. trial: their trials' numbers. scale: number of the grading of each trial there is, of
-    SCALES. rows: by kind of reading."""
+    """Arms followed together. trial: their trials' numbers. year: when these were published. scale: number of the
+    grading of each trial there is, of SCALES. rows: by kind of reading."""
 
     arms: Arms
     first: Entrants
     trial: Array
+    year: Array
     scale: Array
     rows: dict[str, Rows]
 
@@ -211,8 +212,20 @@ def build(trials: Sequence[Trial], vector: Vector, fixed: dict[str, Array], size
         entries += told
         arms = gather([(arm, one) for (_, _, arm, _), one in zip(members, people, strict=True)], shape.steps, fixed)
         trial = jnp.asarray(np.array([number for number, *_ in members]))
-        groups.append((shape, Group(arms, readings.entrants(people), trial, scale, rows)))
+        year = jnp.asarray(np.array([_year(one) for _, one, _, _ in members]))
+        groups.append((shape, Group(arms, readings.entrants(people), trial, year, scale, rows)))
     return Table(tuple(entries), tuple(trial.key for trial in trials), vector, fixed, tuple(groups))
+
+
+def _year(trial: Trial) -> float:
+    """When a trial was published.
+
+    Raises:
+      ValueError: it does not tell.
+    """
+    if trial.published is None:
+        raise ValueError(f"{trial.key}: lacks published, the year; what is calibrated on tells it")
+    return float(trial.published)
 
 
 def covers(arm: Arm, readout: Readout) -> bool:
@@ -273,7 +286,7 @@ def _read(shape: Shape, group: Group, fixed: dict[str, Array], vector: Array, ef
     """All numbers of a group."""
     theta = fixed | shape.vector.numbers(vector)
     vehicles, raters = effects.reshape(len(EFFECTS), -1)
-    seen = course(group.arms, shape.steps, theta, vehicles[group.trial])
+    seen = course(group.arms, shape.steps, theta, vehicles[group.trial], group.year)
     raters = raters + jnp.log(jnp.stack([theta[f"scale.{name}"] for name in SCALES]))[group.scale]
     return jnp.concatenate([READ[kind](group, rows, seen, theta, raters) for kind, rows in group.rows.items()])
 

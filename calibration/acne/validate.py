@@ -12,7 +12,7 @@ from ..predict import Draws, Figure, Pair, Refit, differences, draws, prediction
 from ..report.summary import wilson
 from . import likelihood
 from .calibrate import LEFT_OUT, Calibrated, Say, groups, quiet
-from .evidence.arms import SHARES, Arm, Readout, Trial
+from .evidence.arms import PERCENTS, SHARES, Arm, Readout, Trial
 from .evidence.regimens import CLASSES, CONTROLS, drug_class
 from .likelihood import error_of, given, seen, term_of
 from .table import Table
@@ -21,6 +21,7 @@ from .told import TOLD
 FOLDS = 10
 STEPS = 8  # at most, of a fit that starts at the mode of the fit to all
 NORMAL = 1.96  # standard errors to either end of 95 % limits
+ALL_GONE = -100.0  # per cent, beyond which no change of lesions goes; effects are linear, and would
 HELD = {"perfect_2", "sc1402", "dapsone_2", "safa@24", "aviclear@32", "aviclear@58"}  # and all combinations
 
 
@@ -140,6 +141,7 @@ def _figure(trial: Trial, arm: Arm, readout: Readout, place: int) -> Figure:
         *(trial.key, trial.title, arm.name, " + ".join(arm.treatments), drug_class(arm.courses)),
         *(readout.outcome, readout.week, primary, readout.n, readout.value / 100 if share else readout.value),
         *(readout.status, place, term_of(readout), error_of(readout)),
+        least=ALL_GONE if readout.outcome in PERCENTS else -np.inf,
     )
 
 

@@ -50,6 +50,7 @@ STATES = (
     *("a", "P", "G", "Phi", "L", "q", "I", "K", "B", "T"),
     *("M", "Cc", "Co", "Pa", "Pu", "D", "E", "H1", "H2", "X", "V", "O", "W", "N", "Z"),
 )
+YEAR = 2015  # of publication: what vehicles do is told as of then
 LEAST_SEBUM = 0.02  # of its untreated level, where powers and logarithms are taken
 LEAST_KERATIN = 0.05  # of its untreated level, before drugs act on it
 FASTEST_LOSS = 2.0  # 1/day of glands: light takes most of a day at least, so that nothing is stiff
@@ -114,8 +115,10 @@ def individual(keys: Array, twins: dict[str, Array], drugs: Array, theta: Theta)
 
 
 def placebo(deviation: Array, theta: Theta) -> Placebo:
-    """The effect of a vehicle in people with these standard normal deviations: shares vary in their odds."""
+    """The effect of a vehicle in people with these standard normal deviations: shares vary in their odds, and so does a
+    trial's by the year in which it is published."""
     odds = jnp.exp(theta["placebo.size:sd"] * deviation + theta["trial.vehicle"]) * theta["placebo.size"]
+    odds = odds * theta["placebo.decade"] ** ((theta["trial.year"] - YEAR) / 10)
 
     def share(name: str) -> Array:
         typical = theta[f"placebo.{name}"]

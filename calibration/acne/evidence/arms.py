@@ -30,6 +30,7 @@ SCORES = {"acne_qol": (0, 30), "dlqi": (0, 30)}  # at the week, not changes
 OUTCOMES = (*SHARES, *PERCENTS, *CHANGES, *SCORES)
 STATISTICS = ("mean", "median", "most")  # most: the largest change that anybody or any dose had
 SCALES = ("iga", "isga", "egss", "gaas", "egsa")
+FIRST = 1950  # year of publication, before which none is believed
 DESIGNS = ("randomised", "pooled", "review", "single")
 MEASURED = ("age", "inflammatory", "noninflammatory", "nodules")
 CRITERIA = {"age", "male", "race", "inflammatory", "noninflammatory", "nodules", "iga"}
@@ -98,6 +99,7 @@ class Trial:
     design: randomised; pooled (people of several trials, or some of them), review (trials by others, not named), or
       single (without a comparison).
     of: the trials that people of a pooled one come from, by key where they are in the table.
+    published: the year; None of pooled ones and reviews that do not tell it.
     scale: the grading of its investigators.
     entry: criteria of entry as in a study file; entry_status: of these.
     """
@@ -111,6 +113,7 @@ class Trial:
     week: int
     design: str
     of: tuple[str, ...]
+    published: int | None
     scale: str
     entry: Mapping[str, Mapping[str, Any]]
     entry_status: str
@@ -183,7 +186,7 @@ def read_trials(file: Path, baselines: Path) -> tuple[Trial, ...]:
     Raises:
       ValueError: with its place in the file, what is missing, impossible or unknown.
     """
-    allowed = {"of", "scale", "entry", "entry_status"}
+    allowed = {"of", "published", "scale", "entry", "entry_status"}
     return tuple(_trial(entry) for entry in trials.entries(file, baselines, {"design"}, allowed))
 
 
@@ -193,10 +196,13 @@ def _trial(entry: trials.Entry) -> Trial:
     of = tuple(map(str, sequence(told["of"], f"{where}.of"))) if "of" in told else ()
     if (design == "pooled") != bool(of):
         raise ValueError(f"{where}: a pooled trial, and no other, names those that it is pooled from, in of")
+    if "published" not in told and design in ("randomised", "single"):
+        raise ValueError(f"{where}: lacks published, the year, by which vehicles do more or less")
     return Trial(
         **entry.head,
         design=design,
         of=of,
+        published=count(told["published"], f"{where}.published", FIRST) if "published" in told else None,
         scale=one_of(told.get("scale", "iga"), f"{where}.scale", SCALES),
         entry=_criteria(told["entry"], f"{where}.entry") if "entry" in told else {},
         entry_status=status(told.get("entry_status", sound), where),
