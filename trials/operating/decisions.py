@@ -44,6 +44,11 @@ class Rule(NamedTuple):
         return self.design.adapt is not None or self.design.platform is not None
 
     @property
+    def summed(self) -> bool:
+        """Whether the analyses need the means of groups alone."""
+        return self.design.factorial is not None or self.design.external is not None
+
+    @property
     def most(self) -> int:
         """People of the second stage, at most."""
         planned = self.cuts[-1] - self.cuts[0]
@@ -116,7 +121,7 @@ def decide(rule: Rule, found: Estimate) -> Verdict:
         return _selected(rule, z)
     if rule.design.reestimate is not None:
         return _enlarged(rule, z[..., 0])
-    many = rule.design.adapt or rule.design.platform
+    many = rule.design.adapt or rule.design.platform or rule.design.factorial
     if many is not None:
         return _at_the_end(rule, _each(many.test, norm.sf(z[:, -1]), rule.bounds.alpha), "any")
     family = rule.design.family

@@ -12,13 +12,14 @@ from ..run import write_results
 from ..shard import encode
 from ..statistics.methods.estimate import Estimate
 from ..study import Study
-from . import assigned, later, stages
+from . import assigned, external, later, replicates, stages, summed
 from .draw import Drawn
 from .recheck import replay
 from .replicates import PIECE, Trials
 from .run import Prepared, as_decided, deciding, prepare, rechecked, rule_of, trials_of
 from .settings import Design, sizes
 from .stages import Staged
+from .summed import Summed
 
 
 def write(study: Study, design: Design, cluster: Cluster, folder: Path) -> Iterator[str]:
@@ -39,6 +40,9 @@ def write(study: Study, design: Design, cluster: Cluster, folder: Path) -> Itera
         store.write(place / f"{kind}.parquet", encode(pa.Table.from_pandas(table, preserve_index=False)))
     store.write(place / "twins.csv", tables["twins"].to_csv(index=False).encode())
     write_results(place, results)
+    if design.external is not None:
+        earlier = external.replayed(design.external, ready.data.columns, trials.seed, number)
+        store.write(place / "earlier_controls.parquet", encode(pa.Table.from_pandas(earlier, preserve_index=False)))
     yield f"replicate {number} of {trials.size:,} people, in full: {place}"
     for row in results:
         if row.analysis in ready.analyses and row.comparator:
@@ -54,18 +58,22 @@ def _adapted(
 ) -> tuple[Drawn | None, list[str]]:  # fmt: skip
     """People and arms of a replicate whose course depends on what is seen, and how far its own analyses agree.
 
-    The design analyses its stages, or concurrent controls, apart; the analyses of the study take all people as they
-    stand. So those of the design are done again, too.
+    The design analyses its stages, or concurrent controls, apart, or has analyses of its own; those of the study take
+    all people as they stand. So those of the design are done again, too.
     """
-    if not (design.staged or design.adapt or design.platform):
+    if not (design.staged or design.adapt or design.platform or design.arranged):
         return None, []
     bounds, _, _, sides = deciding(study, design, ready)
     whole = as_decided(trials, rule_of(design, bounds, trials, ready, sides), ready)
-    assert not isinstance(whole, Trials)  # by what the design says
     shard = np.full(PIECE, number)  # as large as any other, so that its program is there already
     if isinstance(whole, Staged):
         found = _one(stages.analyse(whole, shard, ready.data))
         drawn = later.people(whole, number, found, ready.pool.strata)
+    elif isinstance(whole, Trials):
+        found, drawn = _one(replicates.analyse(whole, shard, ready.data)), None
+    elif isinstance(whole, Summed):
+        found = _one(summed.analyse(whole, shard, ready.data))
+        drawn = summed.people(whole, number, ready.pool.strata)
     else:
         found = _one(assigned.analyse(whole, shard, ready.data))
         drawn = assigned.people(whole, number, ready.data)[0]

@@ -52,6 +52,8 @@ def build(study: Study, results: dict[str, Any], identity: dict[str, Any]) -> st
         shared=tables.shared(results) if tables.together(results) else None,
         choices=tables.choices(results) if results["design"]["enrich"] else None,
         allocation=tables.allocation(results) if results["design"]["adapt"] or results["design"]["platform"] else None,
+        borrowed=tables.borrowed(results) if results["design"].get("external") else None,
+        arranged=results.get("notes") or None,
         zones=tables.zones(results) if results["design"]["reestimate"] else None,
         enriched=members(study, results["design"]["enrich"]["subgroup"]) if results["design"]["enrich"] else None,
         subgroups=tables.subgroups(results),

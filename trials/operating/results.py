@@ -9,6 +9,7 @@ from typing import Any
 from ...cluster import store
 from ..designs.sequential.bounds import Bounds
 from ..shard import encode
+from . import arranged
 from .kernels import kernel
 from .measures import to_arrow
 from .run import Outcome
@@ -26,6 +27,7 @@ def content(design: Design, outcome: Outcome) -> dict[str, Any]:
     """All results as nested built-in types; what does not exist is NaN."""
     decisive = next(iter(outcome.analyses))
     bounds = outcome.bounds
+    told = arranged.compared(design, outcome.analyses)
     return {
         "title": f"{decisive}: {design.replicates:,} replicates of each size",
         "decisive": decisive,
@@ -39,6 +41,7 @@ def content(design: Design, outcome: Outcome) -> dict[str, Any]:
                 "limit": outcome.limits[name],
                 "means": list(outcome.means[name]),
             }
+            | told.get(name, {})
             for name, analysis in outcome.analyses.items()
         },
         "design": design.model_dump(mode="json", exclude={"replay"}),
@@ -53,6 +56,7 @@ def content(design: Design, outcome: Outcome) -> dict[str, Any]:
         "cuts": {str(size): [round(size * look) for look in design.looks] for size in outcome.sizes},
         "figures": [asdict(figure) for figure in outcome.figures],
         "assurance": [row._asdict() for row in outcome.assurance],
+        "notes": list(outcome.notes),
         "subgroups": [row._asdict() for row in outcome.subgroups],
         "needed": None if outcome.needed is None else outcome.needed._asdict() | {"tried": outcome.found},
         "agreement": {str(size): found._asdict() for size, found in outcome.agreement.items()},

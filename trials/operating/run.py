@@ -25,7 +25,21 @@ from ..progress import task
 from ..statistics.methods.estimate import Estimate
 from ..statistics.subgroups import Effect
 from ..study import Analysis, Study
-from . import assigned, decisions, enriching, later, looks, pool, recheck, replicates, search
+from . import (
+    arranged,
+    assigned,
+    decisions,
+    enriching,
+    factorial,
+    later,
+    looks,
+    pool,
+    recheck,
+    replicates,
+    search,
+    summed,
+)
+from .arranged import Arranged
 from .assigned import Assigned
 from .assurance import Assurance, assurance
 from .decisions import Rule, Verdict
@@ -35,6 +49,7 @@ from .replicates import HYPOTHESES, Data, Trials
 from .search import Needed
 from .settings import Design, chosen, cuts, sizes, together
 from .stages import Staged
+from .summed import Summed
 from .truth import leaning, limits, shares, truths
 from .worlds import worlds
 
@@ -48,6 +63,7 @@ class Outcome(NamedTuple):
     truth, limits: of each analysis, the true value of its estimand, and what it tends to as people are observed.
     means: mean outcome under arm and comparator in the pool. subgroups: the decisive analysis's effect in these.
     needed: the size that reaches the power, and that size rounded up, if it was asked for and exists.
+    notes: what is to be said of how people are arranged.
     """
 
     analyses: dict[str, Analysis]
@@ -62,6 +78,7 @@ class Outcome(NamedTuple):
     found: int | None
     limits: dict[str, float]
     subgroups: list[Effect]
+    notes: tuple[str, ...] = ()
 
 
 class Prepared(NamedTuple):
@@ -72,6 +89,7 @@ class Prepared(NamedTuple):
     data: Data
     analyses: dict[str, Analysis]
     enriched: enriching.Enriched | None = None
+    arranged: Arranged | None = None
 
 
 def carry_out(study: Study, design: Design, cluster: Cluster, folder: Path) -> Outcome:
@@ -99,9 +117,13 @@ def carry_out(study: Study, design: Design, cluster: Cluster, folder: Path) -> O
     rule = rule_of(design, bounds, trials_of(study, design, ready, tried[0]), ready, sides)
     certain = list(_assurance(study, design, cluster, folder, tuple(tried), rule))
     seen = limits(study, ready.pool, analyses)
+    if design.factorial is not None:
+        seen, means = arranged.observed(design, ready.data)
+    begun = None if ready.arranged is None else ready.arranged.begun
+    notes = tuple(arranged.notes(study, design, tuple(tried), begun, truth, seen))
     groups = pool.effects(study, ready.pool, next(iter(analyses)))
     return Outcome(
-        analyses, bounds, tuple(tried), figures, truth, means, agreement, certain, needed, found, seen, groups
+        analyses, bounds, tuple(tried), figures, truth, means, agreement, certain, needed, found, seen, groups, notes
     )
 
 
@@ -111,7 +133,9 @@ def deciding(
     """What trials decide by: bounds, and of each analysis the true value, the means and the side of a success."""
     analyses = ready.analyses
     bounds = looks.bounds(design, next(iter(analyses.values())).alpha)
-    truth, means = truths(study, ready.pool, analyses), shares(ready.pool, analyses)
+    means = shares(ready.pool, analyses)
+    truth = (arranged.truths(study, design, ready.pool, analyses) if design.arranged
+             else truths(study, ready.pool, analyses))  # fmt: skip
     if design.enrich is not None:
         name, inside = list(analyses)[:2]
         truth[inside] = enriching.truth_inside(study, design.enrich, ready.pool, name)
@@ -122,6 +146,9 @@ def prepare(study: Study, design: Design, cluster: Cluster, folder: Path) -> Pre
     """Make the pool where it is not there, and read it."""
     analyses = chosen(study, design)
     planned = pool.simulate(study, design.pool, cluster, folder)
+    if design.arranged:
+        own = arranged.prepared(study, design, planned, folder, analyses)
+        return Prepared(folder, own.pool, own.data, analyses, arranged=own)
     found, enriched = pool.read(study, planned, folder, analyses), None
     if design.enrich is not None:
         found, enriched = enriching.prepared(study, design.enrich, found, analyses)
@@ -157,8 +184,10 @@ def rule_of(
     return Rule(design, bounds, tuple(directions), _arms(ready)[:many], trials.allocation, trials.cuts, share)
 
 
-def as_decided(trials: Trials, rule: Rule, ready: Prepared) -> Trials | Staged | Assigned:
+def as_decided(trials: Trials, rule: Rule, ready: Prepared) -> Trials | Staged | Assigned | Summed:
     """The trials with what their people and arms depend on."""
+    if rule.summed and ready.arranged is not None:
+        return Summed(trials, rule, ready.arranged.cells)
     if rule.staged:
         return Staged(trials, rule, ready.enriched)
     return Assigned(trials, rule) if rule.assigned else trials
@@ -200,13 +229,15 @@ def _of_size(
 
 
 def rechecked(
-    whole: Trials | Staged | Assigned, ready: Prepared, numbers: np.ndarray, found: Estimate
+    whole: Trials | Staged | Assigned | Summed, ready: Prepared, numbers: np.ndarray, found: Estimate
 ) -> recheck.Agreement:  # fmt: skip
     """Replicates analysed again by the routines of a run; found: their estimates, (replicates, …)."""
     if isinstance(whole, Staged):
         return later.recheck(whole, ready.pool, numbers, found)
     if isinstance(whole, Assigned):
         return assigned.recheck(whole, ready.pool, ready.data, numbers, found)
+    if isinstance(whole, Summed):
+        return summed.recheck(whole, numbers, ready.data, found)
     return recheck.recheck(whole, ready.pool, ready.analyses, numbers, found)
 
 
@@ -219,6 +250,8 @@ def measured(trials: Trials, found: Estimate, rule: Rule, truth: dict[str, float
         supposed = enriching.supposed_truth(
             trials.names, trials.analyses[0], truth[trials.names[0]], inside, rule.share
         )
+    if rule.design.factorial is not None:
+        supposed = factorial.supposed_truth(rule.design.factorial, truth)
     for h, (hypothesis, sources) in enumerate(trials.hypotheses.items()):
         verdict = decisions.decide(rule, Estimate._make(values[:, h] for values in found))
         null = [one == other for one, other in sources]

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..regimen import Frozen, Name
 from .adaptations import SEQUENTIAL, Adaptation, Enrichment, Family, Platform, Reestimation, Selection
+from .arrangements import Crossover, External, Factorial, Withdrawal
 
 if TYPE_CHECKING:
     from ..study import Analysis, Study
@@ -17,7 +18,8 @@ Spends = Literal["obrien_fleming", "pocock", "hwang_shih_decani", "kim_demets"]
 PARAMETRIC = ("hwang_shih_decani", "kim_demets")
 
 
-WAYS = ("family", "select", "reestimate", "enrich", "adapt", "platform")  # of which a design has one
+ARRANGED = ("factorial", "external", "withdraw", "crossover")
+WAYS = ("family", "select", "reestimate", "enrich", "adapt", "platform", *ARRANGED)  # of which a design has one
 IN_SUBGROUP = "{} in the subgroup"  # what the analysis of a subgroup is called
 
 
@@ -35,6 +37,8 @@ class Design(Frozen):
     power: wanted; the size that reaches it is searched for, and the bounds of futility are made for it.
     family: several analyses that share alpha. select: arms dropped at a look. reestimate: a size chosen at a look.
     enrich: a subgroup chosen at a look. adapt: shares that follow the responders. platform: arms that open over time.
+    factorial: two treatments in four arms. external: controls of earlier trials. withdraw: responders are randomised to
+      go on or not. crossover: two sequences of two treatments.
     draws: of the model's parameters, for the assurance; each needs a pool of its own.
     imputations: of each replicate, in place of those of a study's analyses; 0 for conditional means with the jackknife.
     recheck: share of replicates analysed again by the routines of `cutis run`.
@@ -60,6 +64,10 @@ class Design(Frozen):
     enrich: Enrichment | None = None
     adapt: Adaptation | None = None
     platform: Platform | None = None
+    factorial: Factorial | None = None
+    external: External | None = None
+    withdraw: Withdrawal | None = None
+    crossover: Crossover | None = None
     draws: Annotated[int, Field(ge=0, le=1000)] = 0
     imputations: Annotated[int, Field(ge=0, le=10_000)] = 20
     recheck: Annotated[float, Field(ge=0, le=1)] = 0.005
@@ -113,7 +121,7 @@ class Design(Frozen):
             raise ValueError(f"{ways[0]} takes place at the first of two looks: give looks such as [0.5, 1]")
         if self.select and self.futility:
             raise ValueError("futility of arms is said by select.least; leave futility out")
-        if (self.adapt or self.platform) and len(self.looks) > 1:
+        if (self.adapt or self.platform or self.factorial or self.external) and len(self.looks) > 1:
             raise ValueError(f"{ways[0]} is tested at one look, got looks {list(self.looks)}; take looks [1]")
         if self.enrich and self.futility:
             raise ValueError("who goes on is said by enrich.subgroup_from; leave futility out")
@@ -133,6 +141,11 @@ class Design(Frozen):
         return self.select is not None or self.reestimate is not None or self.enrich is not None
 
     @property
+    def arranged(self) -> bool:
+        """Whether people are arranged otherwise than in arms side by side that begin together."""
+        return self.way in ARRANGED
+
+    @property
     def hypotheses(self) -> tuple[str, ...]:
         """Names of the analyses that are tested together; none if one decides alone."""
         of = self.family or self.select or self.adapt or self.platform
@@ -146,7 +159,7 @@ class Design(Frozen):
 
 def together(design: Design, names: Sequence[str]) -> tuple[str, ...]:
     """Of the analyses that replicates are given, those that are tested together; none if one decides alone."""
-    return tuple(names[:2]) if design.enrich else design.hypotheses
+    return tuple(names[:2]) if design.enrich or design.factorial else design.hypotheses
 
 
 def decisive(study: "Study", design: Design) -> str:
@@ -163,9 +176,20 @@ def decisive(study: "Study", design: Design) -> str:
 def chosen(study: "Study", design: Design) -> dict[str, "Analysis"]:
     """The analyses that every replicate is given: those tested together in their order, else the decisive one first."""
     first = decisive(study, design)
+    if design.arranged and design.withdraw is None:
+        return _of_arrangement(first, study.trial.analyses[first], design)
     names = dict.fromkeys((*design.hypotheses, first, *design.also))
     found = {name: _imputed(study.trial.analyses[name], design) for name in names}
     return {first: found[first], IN_SUBGROUP.format(first): found[first]} | found if design.enrich else found
+
+
+def _of_arrangement(name: str, analysis: "Analysis", design: Design) -> dict[str, "Analysis"]:
+    """The analyses of an arrangement that has its own, of the outcome of this one."""
+    from . import crossing, external, factorial  # deferred: they need the study
+
+    if design.factorial is not None:
+        return factorial.chosen(design.factorial, analysis)
+    return external.chosen(design.external, name, analysis) if design.external else crossing.chosen(name, analysis)
 
 
 def _imputed(analysis: "Analysis", design: Design) -> "Analysis":
@@ -225,8 +249,9 @@ def _analyses(study: "Study", design: Design) -> Iterator[str]:
             yield from _imputing(f"design.{where}: {name}", analysis, study.trial.visits, design.imputations)
 
     yield from _together(study, design)
-    from . import adapting, enriching, platforms  # deferred: they need the analyses
+    from . import adapting, arranged, enriching, platforms  # deferred: they need the analyses
 
+    yield from arranged.problems(study, design)
     if design.enrich is not None:
         yield from enriching.problems(study, design.enrich)
     if design.adapt is not None:

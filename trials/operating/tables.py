@@ -74,6 +74,8 @@ def together(results: dict[str, Any]) -> list[str]:
     """The analyses that are tested together; none where one decides alone."""
     if results["design"]["enrich"]:
         return [results["decisive"], IN_SUBGROUP.format(results["decisive"])]
+    if found := results["design"].get("factorial"):
+        return [f"{found[arm]} at the margins" for arm in ("first", "second")]
     for way in ("family", "select", "adapt", "platform"):
         if results["design"][way]:
             return results["design"][way]["analyses"]
@@ -99,6 +101,22 @@ def shared(results: dict[str, Any]) -> Rows:
             each = [shown(one(results, measure="shown", analysis=name, **of)) for name in names]
             going = [shown(one(results, measure="kept", analysis=name, **of)) for name in names] if kept else []
             rows.append([hypothesis, f"{size:,}", *whole, *each, *going])
+    return head, rows
+
+
+def borrowed(results: dict[str, Any]) -> Rows:
+    """What each way of borrowing makes of rejection and bias, one row a size and hypothesis."""
+    first = results["decisive"]
+    names = [first, *(name for name in results["analyses"] if name != first)]
+    called = [name.rsplit(", ", 1)[-1] for name in names]
+    head = ["hypothesis", "people", *(f"rejection, {name}" for name in called), *(f"bias, {name}" for name in called)]
+    rows = []
+    for size in results["sizes"]:
+        for hypothesis in hypotheses(results):
+            of = {"size": size, "hypothesis": hypothesis}
+            hits = [shown(one(results, measure="rejection of the full trial", analysis=name, **of)) for name in names]
+            off = [shown(one(results, measure="bias", analysis=name, **of), percent=False, digits=2) for name in names]
+            rows.append([hypothesis, f"{size:,}", *hits, *off])
     return head, rows
 
 
@@ -254,18 +272,28 @@ def sentences(results: dict[str, Any]) -> list[str]:
             f"{truth} in the pool (means {means})"]  # fmt: skip
     limit = of["limit"]
     if limit is not None and of["truth"] is not None and abs(limit - of["truth"]) > 1e-9:
+        why = ", with what the first period leaves behind" if results["design"].get("crossover") else ""
         told.append(
-            f"as people are observed, with visits missed and people lost, the analysis tends to {limit:.4g}: "
+            f"as people are observed, with visits missed and people lost{why}, the analysis tends to {limit:.4g}: "
             f"{limit - of['truth']:+.2g} from the true value, however large the trial"
         )
+    told += results.get("notes", [])
     needed, power_ = results["needed"], results["design"]["power"]
     if needed is not None:
         told.append(_needed(needed, power_))
     told += _off(results)
+    design = results["design"]
+    by = (
+        "statsmodels"
+        if design.get("factorial")
+        else "the methods for one posterior"
+        if design.get("external")
+        else None
+    )
     for size, found in sorted(results["agreement"].items(), key=lambda item: int(item[0])):
         largest = max(found["largest"].values(), default=0.0)
         told.append(
-            f"{int(size):,} people: {found['analyses']:,} analyses done again by the routines of a run; "
+            f"{int(size):,} people: {found['analyses']:,} analyses done again by {by or 'the routines of a run'}; "
             f"largest difference {NOTHING if largest is None else f'{largest:.1e}'}"
             + (f"; {found['flagged']} without an estimate in one of the two" if found["flagged"] else "")
         )

@@ -7,15 +7,17 @@ arm; where the two differ, leaving the study and missed visits bias the analysis
 """
 
 import math
+from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 
 from ...core.diseases import DISEASES
 from ..statistics.estimands import DIFFERENCES
 from ..statistics.methods.logistic import logistic
 from ..study import Analysis, Study
-from ..truth import true_values
+from ..truth import Truth, true_values
 from .gaps import imputes
 from .kernels import kernel
 from .pool import Columns, Pool, of_size
@@ -33,6 +35,20 @@ def truths(study: Study, pool: Pool, analyses: dict[str, Analysis]) -> dict[str,
     found = true_values(of_size(study, pool.size), DISEASES[study.trial.disease], wanted) if wanted else {}
     return {name: scaled(found[name].value, analysis) if name in found else math.nan
             for name, analysis in analyses.items()}  # fmt: skip
+
+
+def of_plans(
+    study: Study, size: int, plans: Mapping[str, Analysis], twins: pd.DataFrame | None = None
+) -> dict[str, Truth]:  # fmt: skip
+    """True values of analyses that need not be the study's own; those that have none are left out.
+
+    Args:
+      size: of the pool. twins: in whom, as in `truth.true_values`; everybody in the pool if not given.
+    """
+    whole = of_size(study, size)
+    whole = whole.model_copy(update={"trial": whole.trial.model_copy(update={"analyses": dict(plans)})})
+    wanted = [name for name, analysis in plans.items() if analysis.method not in UNTRUE]
+    return true_values(whole, DISEASES[study.trial.disease], wanted, twins) if wanted else {}
 
 
 def limits(study: Study, pool: Pool, analyses: dict[str, Analysis]) -> dict[str, float]:

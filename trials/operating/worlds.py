@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import combinations
 
+from . import external, factorial
 from .replicates import HYPOTHESES, World
 from .settings import Design
 
@@ -18,6 +19,10 @@ def worlds(design: Design, names: Sequence[str]) -> tuple[World, ...]:
     in both arms, the others what the model says. An enrichment has the nulls of its subgroup and of the others. So the
     familywise error is seen under every partial null.
     """
+    if design.factorial is not None:
+        return factorial.worlds(design.factorial)
+    if design.external is not None:
+        return external.worlds(design.external)
     together = design.hypotheses
     everywhere = [(name, (pair,) * len(names)) for name, pair in HYPOTHESES.items()]
     if design.enrich is not None:
