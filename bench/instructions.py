@@ -2,7 +2,7 @@
 
     python bench/instructions.py [problem …]
 
-The step is the longest stretch of machine code without a jump (a group of 16 people). Every vector instruction is
+The step is the longest stretch of machine code without a jump (a group of 8 or 16 people). Every vector instruction is
 counted once, whatever its width; one that reads an operand from memory counts as what it computes, and again under
 `reads an operand from memory`.
 """
@@ -78,7 +78,7 @@ def main() -> None:
     for name in sys.argv[1:] or PROBLEMS:
         found, read = counts(step(PROBLEMS[name](), "float64"))
         whole = sum(found.values())
-        print(f"\n{name}: {whole} vector instructions a step of {lanes.WIDTH} people")
+        print(f"\n{name}: {whole} vector instructions a step of {lanes.side_by_side(['float64'])} people")
         for kind in (*KINDS, "other"):
             print(f"{kind:<46}{found[kind]:>7}{found[kind] / whole:>8.0%}")
         print(f"{'reads an operand from memory':<46}{read:>7}{read / whole:>8.0%}")

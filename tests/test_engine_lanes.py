@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from jax import lax
 
+from cutis.core.engine import lanes as lanes_module
+from cutis.core.engine import lanes_machine
 from cutis.core.engine.lanes import Unsupported, each, machine
 
 ULPS = 8  # of the result; JAX's own functions are a few units in the last place off
@@ -200,6 +202,21 @@ def test_bits_depend_neither_on_company_nor_on_place_nor_on_width(width):
     for one, some, every in zip(alone, part, whole, strict=True):
         np.testing.assert_array_equal(np.asarray(some), np.asarray(every)[..., order])
         np.testing.assert_array_equal(np.asarray(one), np.asarray(every)[..., 40:])
+
+
+@pytest.mark.parametrize(("wide", "double", "single"), [(True, 16, 16), (False, 8, 16)])
+def test_a_value_takes_two_registers_of_this_machine(wide, double, single, monkeypatch):
+    monkeypatch.setattr(lanes_module, "wide", lambda: wide)
+    assert lanes_module.side_by_side(["int64", "float64"]) == double
+    assert lanes_module.side_by_side(["float32", "int64"]) == single
+
+
+def test_machine_code_made_in_another_way_bears_another_name(monkeypatch):
+    names = set()
+    for options in ((), (lanes_machine.IN_ORDER,)):
+        monkeypatch.setattr(lanes_machine, "_options", lambda told=options: told)
+        names.add(lanes_machine.named("module"))
+    assert len(names) == 2
 
 
 def test_constants_and_closed_over_arrays_are_common_to_all():

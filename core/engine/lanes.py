@@ -1,4 +1,4 @@
-"""A function of people compiled to lanes: 16 twins side by side in the processor's vector registers.
+"""A function of people compiled to lanes: 8 or 16 twins side by side in the processor's vector registers.
 
 `each(function, people, common)` is `function(people, common)`, computed apart from XLA: the function's jaxpr, traced
 for one person, is written as instructions of LLVM (`lanes_jaxpr`), whole loops in time included, and called by XLA
@@ -8,7 +8,7 @@ person the same bits whoever stands beside. It has no derivatives and runs on pr
 
 import ctypes
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,18 +22,17 @@ from llvmlite import ir
 
 from .lanes_code import Code, Single, Unsupported
 from .lanes_jaxpr import BYTE, COUNT, Compiler, Table, kind_of, read
-from .lanes_machine import compiled, machine, named, optimised
+from .lanes_machine import compiled, machine, named, optimised, wide
 
-__all__ = ["WIDTH", "Unsupported", "each", "machine", "optimised", "plain"]
+__all__ = ["Unsupported", "each", "machine", "optimised", "plain", "side_by_side"]
 
-WIDTH = 16  # people side by side
 _ONE_AT_A_TIME = threading.Lock()  # a name is made known to XLA once
 POINTER = ir.PointerType()
 # Places in XLA's call frame, in bytes (xla/ffi/api/c_api.h, version 0.3; it keeps older versions for a year).
 EXTENSION, ARGUMENTS, RESULTS, DATA, METADATA, VERSION = 8, 72, 112, 24, 24, 24
 
 
-def each(function: Callable[..., Any], people: Any, common: Any = (), *, width: int = WIDTH) -> Any:
+def each(function: Callable[..., Any], people: Any, common: Any = (), *, width: int | None = None) -> Any:
     """`function(people, common)`, in lanes.
 
     Args:
@@ -42,7 +41,7 @@ def each(function: Callable[..., Any], people: Any, common: Any = (), *, width: 
       people: a tree of arrays whose last axis is people; scalars in it are common to all, and what is no array (a
         number of Python's) is handed on as it is.
       common: a tree of arrays that all people share, such as a mesh.
-      width: people side by side; results do not depend on it.
+      width: people side by side, by default as many as are fastest here; results do not depend on it.
 
     Raises:
       Unsupported: the function does what lanes cannot, such as a loop that ends at different times for people.
@@ -52,6 +51,7 @@ def each(function: Callable[..., Any], people: Any, common: Any = (), *, width: 
     size = len(jax.tree.leaves(people))
     mine, shared = ([jnp.asarray(a) for a in part if _array(a)] for part in (leaves[:size], leaves[size:]))
     count = _count(mine)
+    width = width or side_by_side(a.dtype for a in mine)
     alone = [jax.ShapeDtypeStruct(a.shape[:-1], a.dtype) for a in mine]
     whole = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in shared]
 
@@ -69,6 +69,16 @@ def each(function: Callable[..., Any], people: Any, common: Any = (), *, width: 
     results = [jax.ShapeDtypeStruct((*r.shape, count + padding), r.dtype) for r in jax.tree.leaves(shapes)]
     found = jax.ffi.ffi_call(name, results)(jnp.asarray(count + padding, dtype="int64"), *given)
     return jax.tree.unflatten(jax.tree.structure(shapes), [r[..., :count] for r in found])
+
+
+def side_by_side(dtypes: Iterable[Any]) -> int:
+    """How many people are fastest side by side, whose numbers have these types: a value takes two registers.
+
+    Measured for float64 in registers of 512 and 256 bits, for float32 in those of 256; more would not find room in
+    the registers, fewer leave the processor waiting.
+    """
+    double = any(np.dtype(dtype) == np.float64 for dtype in dtypes)
+    return 8 if double and not wide() else 16
 
 
 def plain(function: Callable[..., Any], people: Any, common: Any = ()) -> Any:

@@ -8,12 +8,14 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import jax
 from llvmlite import binding as llvm
 
 EMPTY = ""  # a module without content, which an engine is made of
+IN_ORDER = "-misched-prera-direction=topdown"  # LLVM puts instructions in order from the first to the last
 
 
 def machine() -> str:
@@ -23,9 +25,15 @@ def machine() -> str:
     return " ".join([llvm.get_host_cpu_name(), *(name for name in wanted if features.get(name))])
 
 
+def wide() -> bool:
+    """Whether vector registers have 512 bits; those that do not are also half as many."""
+    return "avx512f" in machine().split()
+
+
 def named(text: str) -> str:
-    """A name for what a module computes, and for which machine."""
-    return "cutis_lanes_" + hashlib.sha256(f"{llvm.llvm_version_info} {machine()}\n{text}".encode()).hexdigest()[:24]
+    """A name for what a module computes, for which machine, and how it was compiled."""
+    how = f"{llvm.llvm_version_info} {machine()} {_options()}"
+    return "cutis_lanes_" + hashlib.sha256(f"{how}\n{text}".encode()).hexdigest()[:24]
 
 
 def compiled(text: str, name: str | None = None) -> llvm.ExecutionEngine:
@@ -62,10 +70,23 @@ def assembly(text: str) -> str:
 def _target() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    _tell()
     features = llvm.get_host_cpu_features().flatten()
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True
     )
+
+
+def _options() -> tuple[str, ...]:
+    """What LLVM is told; with 512 bits it makes no difference that was measured, so nothing."""
+    return () if wide() else (IN_ORDER,)
+
+
+@cache
+def _tell() -> None:
+    """Options are the whole process's, and LLVM takes each once. They move instructions and change no number."""
+    for option in _options():
+        llvm.set_option("lanes", option)
 
 
 def _kept(file: Path) -> bytes | None:

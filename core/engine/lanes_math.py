@@ -135,7 +135,15 @@ def integer_power(c: Code, x: Single, n: int) -> Single:
 
 
 def polynomial(c: Code, x: Single, coefficients: Sequence[float]) -> Single:
-    """Sum of coefficients[n] x^n, by Horner's scheme."""
+    """Sum of coefficients[n] x^n, even and odd powers apart: two chains of half the length run side by side.
+
+    A step of the integrator waits for its longest chain, which goes through the drug's exponentials and logarithm.
+    """
+    square = c.mul(x, x)
+    return c.add(c.mul(_horner(c, square, coefficients[1::2]), x), _horner(c, square, coefficients[::2]))
+
+
+def _horner(c: Code, x: Single, coefficients: Sequence[float]) -> Single:
     value = c.constant(x.type, coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
         value = c.add(c.mul(value, x), coefficient)
