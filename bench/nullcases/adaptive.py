@@ -15,13 +15,14 @@ from cutis.trials.designs.allocation.blocks import permuted_blocks
 from cutis.trials.designs.allocation.minimisation import minimise
 from cutis.trials.designs.dosefinding.contrasts import critical_value, optimal_contrasts
 from cutis.trials.designs.dosefinding.models import Candidate
+from cutis.trials.designs.multiplicity import stepwise
 from cutis.trials.designs.sequential.bounds import spending_bounds
 from cutis.trials.designs.sequential.spending import Spending
 from cutis.trials.statistics.methods import ancova, cmh, score
 
 from .common import Case, brownian, correlated, many
 
-ALPHA = 0.025
+ALPHA, SUBGROUP = 0.025, 0.4  # the subgroup's share of the people
 BOUNDS = spending_bounds([0.5, 1.0], ALPHA, Spending("obrien_fleming"))
 POCOCK = spending_bounds([0.5, 1.0], ALPHA, Spending("pocock"))
 
@@ -93,14 +94,17 @@ def arms_dropped(test, choice, effects=(0.0, 0.0, 0.0)):
     return rejects
 
 
-def enriched(rng, replicates):
-    """All people or a subgroup of 40 %, chosen at the first stage."""
-    share = 0.4
-    correlation = np.array([[1.0, np.sqrt(share)], [np.sqrt(share), 1.0]])
-    first, second = (correlated(rng, replicates, correlation) for _ in range(2))
-    kept = closed.enrich(first, 0.5, 0.5)
-    # Where the subgroup alone goes on, its second stage is of people of its own.
-    return closed.closed_combination(first, second, kept, POCOCK, closed.nested(share)).final.any(axis=1)
+def enriched(test):
+    """All people or a subgroup, chosen at the first stage."""
+    correlation = np.array([[1.0, np.sqrt(SUBGROUP)], [np.sqrt(SUBGROUP), 1.0]])
+
+    def rejects(rng, replicates):
+        first, second = (correlated(rng, replicates, correlation) for _ in range(2))
+        kept = closed.enrich(first, 0.5, 0.5)
+        # Where the subgroup alone goes on, its second stage is of people of its own.
+        return closed.closed_combination(first, second, kept, POCOCK, test).final.any(axis=1)
+
+    return rejects
 
 
 def doses(df):
@@ -160,6 +164,23 @@ def _platform(rng, replicates, drift):
         within = partial(ancova.ancova, strata=len(at), covariance="classical")
         found.append(many(lambda y, a, s, test=within: test(y, a, stratum=s).difference, outcome, active, period))
     return np.stack(found, axis=1)
+
+
+def platform_as_family(rng, replicates):
+    """Any of the three arms, Holm's procedure over their tests."""
+    return (stepwise.adjust(_platform(rng, replicates, 0.8), "holm") <= 0.05).any(axis=1)
+
+
+def responsive_arms(rng, replicates):
+    """Two arms and a control whose shares follow the responses; score tests at the end, Holm's procedure."""
+    yes, n = np.zeros((2, replicates, 3))
+    for block in range(5):
+        share = response.shares(yes, n, "thompson", 0.5, 0.1) if block else np.full((replicates, 3), 1 / 3)
+        came = rng.multinomial(60, share)
+        yes, n = yes + rng.binomial(came, 0.35), n + came
+    p = [many(lambda a, m, b, k: score.binomial(score.pair(a, m, b, k)), yes[:, arm], n[:, arm], yes[:, 0], n[:, 0])
+         for arm in (1, 2)]  # fmt: skip
+    return (stepwise.adjust(np.stack(p, axis=1), "holm") <= 0.05).any(axis=1)
 
 
 def concurrent(rng, replicates):
@@ -243,17 +264,28 @@ CASES = [
          note="dropped arms stay in the intersections"),
     Case("arms dropped, Simes, those near the best kept", DROP, ALPHA,
          arms_dropped(closed.simes, lambda z: closed.keep_near(z, 0.5)), "at most", note="Simes and dropping"),
+    Case("arms dropped, Bonferroni, the best kept", DROP, ALPHA, arms_dropped(closed.bonferroni, BEST), "at most",
+         note="an inequality, and dropping"),
     Case("arms dropped, Dunnett, one arm works", DROP, ALPHA, arms_dropped(DUNNETT, BEST, (2.5, 0.0, 0.0)), "at most",
          note="rejections of the two that do not work"),
-    Case("enrichment, nested test", "two stages, subgroup of 40 %", ALPHA, enriched, "at most",
-         note="dropped populations stay in the intersection"),
+    Case("enrichment, nested test", "two stages, subgroup of 40 %", ALPHA, enriched(closed.nested(SUBGROUP)),
+         "at most", note="dropped populations stay in the intersection"),
+    Case("enrichment, Simes", "two stages, subgroup of 40 %", ALPHA, enriched(closed.simes), "at most",
+         note="Simes, and dropped populations stay in the intersection"),
+    Case("enrichment, Bonferroni", "two stages, subgroup of 40 %", ALPHA, enriched(closed.bonferroni), "at most",
+         note="an inequality, and dropped populations stay in the intersection"),
     Case("MCP-Mod, known variance", "5 doses x 10", ALPHA, doses(np.inf)),
     Case("MCP-Mod, t with 45 degrees of freedom", "5 doses x 10", ALPHA, doses(45)),
     Case("trend over doses, responders", "5 doses x 40, 30 %", 0.05, trend, "asymptotic"),
     Case("response-adaptive, Neyman", SHARES, 0.05, responsive("neyman"), "asymptotic"),
     Case("response-adaptive, fewest failures", SHARES, 0.05, responsive("fewest_failures"), "asymptotic"),
     Case("response-adaptive, Thompson", SHARES, 0.05, responsive("thompson"), "asymptotic"),
+    Case("response-adaptive, Thompson, two arms and a control, Holm",
+         "300 people in blocks of 60, 35 %, no arm below a tenth", 0.05, responsive_arms, "at most",
+         note="Holm's procedure on tests that share their control"),
     Case("platform, concurrent control, periods as strata", PLATFORM, 0.05, concurrent),
+    Case("platform, three arms, Holm", PLATFORM, 0.05, platform_as_family, "at most",
+         note="an inequality; the arms share some of their control"),
     Case("platform, control of all times, drift 0.3 SD a period", "40 against 80", 0.05, pooled_control, "no claim",
          note="why controls must be concurrent where outcomes drift"),
     Case("minimisation, ANCOVA with its factors", "2 x 30, 2 factors, chance 0.8", 0.05, minimised(True), "asymptotic"),

@@ -1,42 +1,64 @@
 """Missing values: imputation under several assumptions with Rubin's rules, conditional means, non-response."""
 
+from dataclasses import replace
+from functools import cache
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jax import lax
 
 from cutis.core.keys import root
 from cutis.trials.statistics.imputation import analyse
-from cutis.trials.statistics.imputation.conditional import conditional_mean
-from cutis.trials.statistics.imputation.incomplete import incomplete
-from cutis.trials.statistics.imputation.posterior import Imputed, apply, draw
+from cutis.trials.statistics.imputation.conditional import jackknifed
+from cutis.trials.statistics.imputation.incomplete import Incomplete, incomplete
+from cutis.trials.statistics.imputation.pool import pool
+from cutis.trials.statistics.imputation.posterior import Imputed, Known, apply, draw
 from cutis.trials.statistics.imputation.sequential import impute_in_turn
-from cutis.trials.statistics.methods import score
+from cutis.trials.statistics.methods import cmh, logistic, score
 from cutis.trials.statistics.mmrm.model import Model
+from cutis.trials.statistics.mmrm.replicates import monotone_patterns
 
-from .common import Case, many
+from .common import Case, many, mapped
 
 ALPHA, PEOPLE, VISITS = 0.05, 60, 3
+TOGETHER = 500  # replicates in a program
 SIGMA = np.array([[1.0, 0.7, 0.5], [0.7, 1.2, 0.8], [0.5, 0.8, 1.5]])
 MODEL = Model("y", "person", "visit", "arm", (), ("x",), arms=("placebo", "drug"))
 ARM = np.arange(PEOPLE) % 2
 
 
-def courses(rng, replicates):
+def courses(rng, replicates, people=PEOPLE):
     """Outcomes of both arms alike, a quarter missing at the end, and a covariate."""
-    x = rng.standard_normal((replicates, PEOPLE))
-    y = 0.4 * x[:, :, None] + rng.standard_normal((replicates, PEOPLE, VISITS)) @ np.linalg.cholesky(SIGMA).T
+    x = rng.standard_normal((replicates, people))
+    y = 0.4 * x[:, :, None] + rng.standard_normal((replicates, people, VISITS)) @ np.linalg.cholesky(SIGMA).T
     for t in (1, 2):
-        leaves = rng.random((replicates, PEOPLE)) < np.where(y[:, :, t - 1] < -0.5, 0.3, 0.1)
+        leaves = rng.random((replicates, people)) < np.where(y[:, :, t - 1] < -0.5, 0.3, 0.1)
         y[:, :, t] = np.where(leaves | np.isnan(y[:, :, t - 1]), np.nan, y[:, :, t])
     return y, x
 
 
-def laid(y, x):
-    """One replicate as `incomplete` wants it."""
+@cache
+def template() -> Incomplete:
+    """Some replicate as `incomplete` lays out its table; of the others outcome and covariate differ, nothing else."""
+    y, x = courses(np.random.default_rng(0), 1)
     table = pd.DataFrame({
         "person": np.repeat([f"p{i:03}" for i in range(PEOPLE)], VISITS), "visit": np.tile(["v0", "v1", "v2"], PEOPLE),
-        "arm": np.repeat(np.where(ARM == 1, "drug", "placebo"), VISITS), "x": np.repeat(x, VISITS), "y": y.reshape(-1),
+        "arm": np.repeat(np.where(ARM == 1, "drug", "placebo"), VISITS), "x": np.repeat(x[0], VISITS),
+        "y": y[0].reshape(-1),
     })  # fmt: skip
     return incomplete(table, MODEL)
+
+
+def laid(y, x):
+    """One replicate as `incomplete` gives it, without its table, which takes longer than all that follows."""
+    form = template().laid
+    column = np.tile(x[:, None, None], (1, VISITS, 1))
+    design, reference = (form.design(arm, [column]) for arm in (ARM, np.zeros_like(ARM)))
+    panel = replace(form.panel, outcome=y, design=design)
+    form = replace(form, panel=panel, terms=(replace(form.terms[0], values=column),))
+    return Incomplete(panel, reference, panel.seen.sum(axis=1), ARM, np.arange(PEOPLE), form)  # who leaves stays away
 
 
 def imputed(strategy, imputations=50, steps=10):
@@ -56,12 +78,12 @@ def imputed(strategy, imputations=50, steps=10):
     return rejects
 
 
-def _turns(rng, replicates, imputations=20):
+def _turns(rng, replicates, imputations=20, people=PEOPLE):
     """Imputed visit by visit, a replicate at a time, with the covariate."""
-    y, x = courses(rng, replicates)
-    ids = np.arange(PEOPLE)
+    y, x = courses(rng, replicates, people)
+    ids = np.arange(people)
     for outcome, covariate, seed in zip(y, x, rng.integers(0, 2**31, replicates), strict=True):
-        columns = np.stack([covariate, ARM], axis=1)
+        columns = np.stack([covariate, ids % 2], axis=1)
         yield impute_in_turn(root(int(seed)), outcome, columns, ids, imputations), columns
 
 
@@ -84,17 +106,48 @@ def threshold(rng, replicates):
     return np.array([p(*one) for one in _turns(rng, replicates)]) < ALPHA
 
 
-def conditional(strategy):
-    """Conditional means with the jackknife."""
+def responding(kernel):
+    """Response after imputation, in 100 an arm: a kernel of (response, arm, covariate), Rubin's rules."""
 
     def rejects(rng, replicates):
-        found = []
-        for outcome, covariate in zip(*courses(rng, replicates), strict=True):
-            data = laid(outcome, covariate)
-            found.append(float(conditional_mean(data, analyse.ancova_design(data, ("x",)), strategy).p))
-        return np.array(found) < ALPHA
+        drawn = list(_turns(rng, replicates, people=200))
+        yes = np.stack([analyse.responders(made, VISITS - 1, lambda v: v > 0.2) for made, _ in drawn])
+        x, arm = (np.stack([columns[:, k] for _, columns in drawn]).astype(float) for k in (0, 1))
+        found = mapped(lambda y, a, x: jax.vmap(lambda one: kernel(one, a, x))(y), yes, arm, x, batch=50)
+        p = [pool(estimates, ses**2).p for estimates, ses in zip(found.estimate, found.se, strict=True)]
+        return np.array(p) < ALPHA
 
     return rejects
+
+
+def common(y, arm, x):
+    """The common difference of two strata by the covariate."""
+    table = cmh.tabulate(arm.astype(int), y.astype(int), (x > 0).astype(int), (2, 2, 2))
+    return cmh.common_difference(table)
+
+
+def conditional_p(strategy, y, x):
+    """p-values of conditional means with the jackknife, many replicates in one program, (replicates,)."""
+    sets = monotone_patterns(VISITS)
+
+    def p(y, x, design, reference):
+        visits = (~jnp.isnan(y)).sum(axis=1)  # who leaves stays away
+        given = Known(y, design, reference, visits, jnp.asarray(sets), visits - 1, jnp.arange(PEOPLE))
+        columns = jnp.stack([jnp.ones(PEOPLE), jnp.asarray(ARM, float), x], axis=1)
+        return jackknifed(given, columns, sets, strategy).p
+
+    run = jax.jit(lambda *rows: lax.map(lambda one: p(*one), rows))
+    found = []
+    for i in range(0, len(y), TOGETHER):
+        some = [laid(*one) for one in zip(y[i : i + TOGETHER], x[i : i + TOGETHER], strict=True)]
+        designs = (np.stack([one.panel.design for one in some]), np.stack([one.reference for one in some]))
+        found.append(run(y[i : i + TOGETHER], x[i : i + TOGETHER], *designs))
+    return np.concatenate(found)
+
+
+def conditional(strategy):
+    """Conditional means with the jackknife, as operating characteristics do it."""
+    return lambda rng, replicates: conditional_p(strategy, *courses(rng, replicates)) < ALPHA
 
 
 def non_response(rng, replicates):
@@ -109,24 +162,28 @@ def non_response(rng, replicates):
 
 
 SIZE = "2 x 30, 3 visits, a quarter leave"
+LARGE = "2 x 100, 3 visits, a quarter leave, 20 imputations"
 CAREFUL = (
     "Rubin's variance is too large where the reference arm lends its values to the other; known, and wanted by some"
 )
 CASES = [
     Case("multiple imputation, missing at random", f"{SIZE}, 50 imputations", 0.05, imputed("missing_at_random"),
-         "asymptotic", 1_000),
+         "asymptotic"),
     Case("multiple imputation, jump to reference", f"{SIZE}, 50 imputations", 0.05, imputed("jump_to_reference"),
-         "at most", 1_000, CAREFUL),
+         "at most", note=CAREFUL),
     Case("multiple imputation, copy reference", f"{SIZE}, 50 imputations", 0.05, imputed("copy_reference"), "at most",
-         1_000, CAREFUL),
+         note=CAREFUL),
     Case("multiple imputation, copy increments", f"{SIZE}, 50 imputations", 0.05, imputed("copy_increments"), "at most",
-         1_000, CAREFUL),
-    Case("imputation visit by visit", f"{SIZE}, 20 imputations", 0.05, in_turn, "asymptotic", 1_000),
-    Case("imputation, then a threshold", f"{SIZE}, 20 imputations", 0.05, threshold, "asymptotic", 1_000,
-         "Wald within each imputation, with 30 an arm"),
+         note=CAREFUL),
+    Case("imputation visit by visit", f"{SIZE}, 20 imputations", 0.05, in_turn, "asymptotic"),
+    Case("imputation, then a threshold", f"{SIZE}, 20 imputations", 0.05, threshold, "asymptotic",
+         note="Wald within each imputation, with 30 an arm"),
+    Case("imputation, then logistic regression", LARGE, 0.05, responding(logistic.logistic), "asymptotic"),
+    Case("imputation, then g-computation", LARGE, 0.05, responding(logistic.standardised_difference), "asymptotic"),
+    Case("imputation, then Mantel-Haenszel difference, Sato", LARGE, 0.05, responding(common), "asymptotic"),
     Case("conditional means, missing at random, jackknife", SIZE, 0.05, conditional("missing_at_random"), "asymptotic",
-         1_000, "by the normal distribution, with 30 an arm"),
+         note="by the normal distribution, with 30 an arm"),
     Case("conditional means, jump to reference, jackknife", SIZE, 0.05, conditional("jump_to_reference"), "asymptotic",
-         1_000, "by the normal distribution, with 30 an arm"),
+         note="by the normal distribution, with 30 an arm"),
     Case("non-response, score test", "2 x 150, a fifth leave", 0.05, non_response, "asymptotic"),
 ]  # fmt: skip

@@ -3,6 +3,8 @@
 Rubin 1987, Multiple Imputation for Nonresponse in Surveys, Wiley, ch. 5; the method of SAS PROC MI, MONOTONE REG.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,7 +47,7 @@ def impute_in_turn(
         lacking = ~seen[:, t]
         if not lacking.any():
             continue
-        z = _noise(key, ids, t, imputations)
+        z = np.asarray(_noise(key, jnp.asarray(ids), t, imputations))
         for group in np.unique(groups[lacking]):
             mine = groups == group
             rows, empty = mine & seen[:, t], mine & lacking
@@ -58,12 +60,12 @@ def impute_in_turn(
     return Imputed(values, ~seen)
 
 
-def _noise(key: Array, ids: np.ndarray, visit: int, imputations: int) -> np.ndarray:
+@partial(jax.jit, static_argnums=3)
+def _noise(key: Array, ids: Array, visit: int, imputations: int) -> Array:
     """Standard normal draws, (imputations, people)."""
-    z = jax.vmap(lambda k: normals(people(stream(key, "imputation", k), jnp.asarray(ids)), "visit", visit))(
+    return jax.vmap(lambda k: normals(people(stream(key, "imputation", k), ids), "visit", visit))(
         jnp.arange(imputations)
     )
-    return np.asarray(z)
 
 
 def _drawn(key: Array, design: np.ndarray, outcome: np.ndarray, imputations: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,12 +78,14 @@ def _drawn(key: Array, design: np.ndarray, outcome: np.ndarray, imputations: int
     inverse = np.linalg.inv(design.T @ design)
     beta = inverse @ (design.T @ outcome)
     squares = float(((outcome - design @ beta) ** 2).sum())
-    keys = people(key, jnp.arange(imputations))
-    chi = np.asarray(
-        jax.vmap(
-            lambda k: 2 * jax.random.gamma(stream(k, "variance"), jnp.asarray((n - columns) / 2), dtype="float64")
-        )(keys)
-    )
+    chi, z = (np.asarray(part) for part in _luck(key, jnp.asarray((n - columns) / 2), columns, imputations))
     sd = np.sqrt(squares / chi)
-    z = np.asarray(normals(keys, "coefficients", shape=(columns,))).T
-    return beta + sd[:, None] * z @ np.linalg.cholesky(inverse).T, sd
+    return beta + sd[:, None] * z.T @ np.linalg.cholesky(inverse).T, sd
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _luck(key: Array, half: Array, columns: int, imputations: int) -> tuple[Array, Array]:
+    """Chi-squared draws with degrees of freedom twice `half`, (imputations,), normal ones, (columns, imputations)."""
+    keys = people(key, jnp.arange(imputations))
+    chi = jax.vmap(lambda k: 2 * jax.random.gamma(stream(k, "variance"), half, dtype="float64"))(keys)
+    return chi, normals(keys, "coefficients", shape=(columns,))

@@ -2,11 +2,9 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import gammaln
 from scipy.optimize import minimize
+from scipy.special import expit, gammaln, polygamma, psi
 
 from . import likelihood
 from .estimate import Estimate, Flag, nothing, plain, wald
@@ -45,12 +43,11 @@ def negative_binomial(columns, outcome, exposure=None) -> NegativeBinomial:
         flag = Flag.NO_EVENTS if not y.any() else first.flag
         none = np.full((p, p), np.nan)
         return NegativeBinomial(X, np.full(p, np.nan), none, none, np.nan, np.nan, flag)
-    data = (jnp.asarray(X), jnp.asarray(y), jnp.log(jnp.asarray(time)))
+    data = (X, y, np.log(time))
     best, worst = None, np.inf
     for start in (0.3, 3.0):
         found = minimize(
-            lambda theta: [np.asarray(v, float) for v in _SLOPE(jnp.asarray(theta), *data)],
-            np.append(first.coefficients, np.log(start)), jac=True, method="BFGS",
+            _slope, np.append(first.coefficients, np.log(start)), data, jac=True, method="BFGS",
             options={"gtol": 1e-7, "maxiter": 500},
         )  # fmt: skip
         if found.fun < worst:
@@ -62,18 +59,17 @@ def negative_binomial(columns, outcome, exposure=None) -> NegativeBinomial:
         )
     move = np.full(len(theta), np.inf)
     for _ in range(10):
-        gradient, bend = np.asarray(_SLOPE(jnp.asarray(theta), *data)[1]), np.asarray(_BEND(jnp.asarray(theta), *data))
-        move = np.linalg.lstsq(bend, gradient, rcond=None)[0]
+        move = np.linalg.lstsq(_bend(theta, *data), _slope(theta, *data)[1], rcond=None)[0]
         theta = theta - np.clip(move, -0.5, 0.5)
         if np.abs(move).max() < 1e-10:
             break
-    bend = np.asarray(_BEND(jnp.asarray(theta), *data))
+    bend = _bend(theta, *data)
     settled = np.abs(move).max() < 1e-6 and np.linalg.eigvalsh(bend).min() > 0
     mean = np.exp(X @ theta[:-1]) * time
     information = (X * (mean / (1 + np.exp(theta[-1]) * mean))[:, None]).T @ X
     return NegativeBinomial(
         X, theta[:-1], np.linalg.pinv(bend, hermitian=True)[:p, :p], np.linalg.pinv(information, hermitian=True),
-        float(np.exp(theta[-1])), -float(_loss(jnp.asarray(theta), *data)),
+        float(np.exp(theta[-1])), -_slope(theta, *data)[0],
         Flag.FINE if settled else Flag.NOT_CONVERGED,
     )  # fmt: skip
 
@@ -87,15 +83,31 @@ def combination(fit: NegativeBinomial, vector, observed: bool = True, level: flo
     return plain(wald(vector @ fit.coefficients, float(np.sqrt(vector @ spread @ vector)), level))
 
 
-def _loss(theta: jax.Array, X: jax.Array, y: jax.Array, log_time: jax.Array) -> jax.Array:
-    """Minus the log-likelihood; the last of `theta` is the logarithm of the dispersion."""
-    size = jnp.exp(-theta[-1])
+def _slope(theta: np.ndarray, X: np.ndarray, y: np.ndarray, log_time: np.ndarray) -> tuple[float, np.ndarray]:
+    """Minus the log-likelihood and its slopes; the last of `theta` is the logarithm of the dispersion."""
+    size = np.exp(-theta[-1])
     eta = X @ theta[:-1] + log_time
     # log(1 + mean/size) from logarithms, so that a large mean does not overflow.
-    lift = jnp.logaddexp(0.0, eta + theta[-1])
+    lift, share = np.logaddexp(0.0, eta + theta[-1]), expit(eta + theta[-1])
     terms = gammaln(y + size) - gammaln(size) - gammaln(y + 1) + y * (eta + theta[-1]) - (y + size) * lift
-    return -jnp.sum(terms)
+    by_eta = y - (y + size) * share
+    by_dispersion = by_eta + size * (lift - psi(y + size) + psi(size))
+    return -float(terms.sum()), -np.append(by_eta @ X, by_dispersion.sum())
 
 
-_SLOPE = jax.jit(jax.value_and_grad(_loss))
-_BEND = jax.jit(jax.hessian(_loss))
+def _bend(theta: np.ndarray, X: np.ndarray, y: np.ndarray, log_time: np.ndarray) -> np.ndarray:
+    """Second derivatives of minus the log-likelihood."""
+    size = np.exp(-theta[-1])
+    eta = X @ theta[:-1] + log_time
+    lift, share = np.logaddexp(0.0, eta + theta[-1]), expit(eta + theta[-1])
+    curve = (y + size) * share * (1 - share)
+    across = curve - size * share
+    own = (
+        across - size * share + size * (lift - psi(y + size) + psi(size))
+        - size**2 * (polygamma(1, y + size) - polygamma(1, size))
+    )  # fmt: skip
+    found = np.empty((len(theta), len(theta)))
+    found[:-1, :-1] = (X * curve[:, None]).T @ X
+    found[:-1, -1] = found[-1, :-1] = across @ X
+    found[-1, -1] = own.sum()
+    return found

@@ -8,6 +8,7 @@ from .estimate import Estimate, Flag, check_lengths, nothing, plain, wald
 
 Ties = Literal["efron", "breslow"]
 STEPS, SETTLED, EXTREME = 50, 1e-10, 15.0
+TABLE = 1_000_000  # entries of a table of times by rows
 
 
 class Hazards(NamedTuple):
@@ -48,18 +49,18 @@ def cox(
         p = rows.x.shape[1]
         none = np.full((p, p), np.nan)
         return Hazards(np.full(p, np.nan), none, none, 0.0, 0.0, np.nan, Flag.NO_EVENTS)
-    times = _moments(rows)
+    times = _moments(rows, ties)
     beta = np.zeros(rows.x.shape[1])
-    value, score, information = _parts(rows, times, beta, ties)
+    value, score, information = _parts(rows, times, beta)
     null, spread = value, np.linalg.pinv(information, hermitian=True)
     score_test = float(score @ spread @ score)
     flag = Flag.NOT_CONVERGED
     for _ in range(STEPS):
         move = np.linalg.pinv(information, hermitian=True) @ score
-        after = _parts(rows, times, beta + move, ties)
+        after = _parts(rows, times, beta + move)
         while after[0] < value - 1e-12 * (1 + abs(value)) and np.abs(move).max() > 1e-12:
             move = move / 2
-            after = _parts(rows, times, beta + move, ties)
+            after = _parts(rows, times, beta + move)
         gain, beta = after[0] - value, beta + move
         value, score, information = after
         if np.max(np.abs(move)) < SETTLED or (0 <= gain < 1e-13 * (1 + abs(value)) and np.max(np.abs(move)) < 1e-6):
@@ -73,7 +74,7 @@ def cox(
     ) < len(beta):
         flag |= Flag.NO_VARIATION if not np.ptp(rows.x, axis=0).all() else Flag.SEPARATION
     covariance = np.linalg.pinv(information, hermitian=True)
-    residuals = _by_person(_score_residuals(rows, times, beta, ties), rows.person) @ covariance
+    residuals = _by_person(_score_residuals(rows, times, beta), rows.person) @ covariance
     return Hazards(beta, covariance, residuals.T @ residuals, value, null, score_test, flag)
 
 
@@ -99,11 +100,13 @@ class _Rows(NamedTuple):
     person: np.ndarray
 
 
-class _Moment(NamedTuple):
-    """A time at which something happens in a stratum."""
+class _Moments(NamedTuple):
+    """Some of the times at which something happens in a stratum, and each of the events then, one after the other."""
 
-    at_risk: np.ndarray  # rows
-    events: np.ndarray  # rows
+    at_risk: np.ndarray  # (times, rows), 1 or 0
+    events: np.ndarray  # (times, rows), 1 where the row's event is then
+    time: np.ndarray  # of each event, which of the times, (events,)
+    share: np.ndarray  # of those with events then, how much has left the risk set, (events,)
 
 
 def _rows(stop, event, covariates, start, stratum, person) -> _Rows:
@@ -125,58 +128,63 @@ def _rows(stop, event, covariates, start, stratum, person) -> _Rows:
     return _Rows(start, stop, event, x - x.mean(axis=0), stratum, person)
 
 
-def _moments(rows: _Rows) -> list[_Moment]:
+def _moments(rows: _Rows, ties: Ties) -> list[_Moments]:
+    """All times with events, as many together as keep the tables small."""
     found = []
+    most = max(1, TABLE // len(rows.stop))
     for stratum in np.unique(rows.stratum):
-        of = np.flatnonzero(rows.stratum == stratum)
-        for time in np.unique(rows.stop[of][rows.event[of] == 1]):
-            at_risk = of[(rows.start[of] < time) & (rows.stop[of] >= time)]
-            found.append(_Moment(at_risk, of[(rows.stop[of] == time) & (rows.event[of] == 1)]))
+        mine = rows.stratum == stratum
+        times = np.unique(rows.stop[mine & (rows.event == 1)])
+        for some in np.split(times, range(most, len(times), most)) if len(times) else ():
+            then = mine & (rows.stop == some[:, None])
+            at_risk = mine & (rows.start < some[:, None]) & (rows.stop >= some[:, None])
+            events = then & (rows.event == 1)
+            d = events.sum(axis=1)
+            time = np.repeat(np.arange(len(some)), d)
+            before = np.arange(len(time)) - np.repeat(np.cumsum(d) - d, d)
+            share = before / d[time] if ties == "efron" else np.zeros(len(time))
+            found.append(_Moments(at_risk.astype(float), events.astype(float), time, share))
     return found
 
 
-def _shares(moment: _Moment, ties: Ties) -> np.ndarray:
-    """Which share of those with events has left the risk set, event by event."""
-    d = len(moment.events)
-    return np.arange(d) / d if ties == "efron" else np.zeros(d)
+def _means(some: _Moments, risk: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """At each event: the risk of those left, the mean of their covariates, and of the products of these."""
+    p = x.shape[1]
+    products = (x[:, :, None] * x[:, None, :]).reshape(len(x), p * p)
+    columns = risk[:, None] * np.concatenate([np.ones((len(x), 1)), x, products], axis=1)
+    sums = (some.at_risk @ columns)[some.time] - some.share[:, None] * (some.events @ columns)[some.time]
+    total = sums[:, 0]
+    return total, sums[:, 1 : p + 1] / total[:, None], sums[:, p + 1 :].reshape(-1, p, p) / total[:, None, None]
 
 
-def _parts(rows: _Rows, times: list[_Moment], beta: np.ndarray, ties: Ties) -> tuple[float, np.ndarray, np.ndarray]:
+def _parts(rows: _Rows, times: list[_Moments], beta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Log-likelihood, score and information."""
     eta = rows.x @ beta
     risk = np.exp(np.minimum(eta, 500.0))
     value, score, information = 0.0, np.zeros(len(beta)), np.zeros((len(beta), len(beta)))
-    for moment in times:
-        r, xr = risk[moment.at_risk], rows.x[moment.at_risk]
-        re, xe = risk[moment.events], rows.x[moment.events]
-        s0, s1, s2 = r.sum(), r @ xr, (xr * r[:, None]).T @ xr
-        e0, e1, e2 = re.sum(), re @ xe, (xe * re[:, None]).T @ xe
-        for share in _shares(moment, ties):
-            total = s0 - share * e0
-            mean = (s1 - share * e1) / total
-            value -= np.log(total)
-            score -= mean
-            information += (s2 - share * e2) / total - np.outer(mean, mean)
-        value += float(eta[moment.events].sum())
-        score += xe.sum(axis=0)
+    for some in times:
+        total, mean, products = _means(some, risk, rows.x)
+        there = some.events.sum(axis=0)
+        value += float(there @ eta - np.log(total).sum())
+        score += there @ rows.x - mean.sum(axis=0)
+        information += products.sum(axis=0) - mean.T @ mean
     return value, score, information
 
 
-def _score_residuals(rows: _Rows, times: list[_Moment], beta: np.ndarray, ties: Ties) -> np.ndarray:
+def _score_residuals(rows: _Rows, times: list[_Moments], beta: np.ndarray) -> np.ndarray:
     """Each row's part of the score, including what it adds to the means of others: (rows, p)."""
     risk = np.exp(np.minimum(rows.x @ beta, 500.0))
     residual = np.zeros_like(rows.x)
-    for moment in times:
-        at, of = moment.at_risk, moment.events
-        r, re = risk[at], risk[of]
-        s0, s1, e0, e1 = r.sum(), r @ rows.x[at], re.sum(), re @ rows.x[of]
-        is_event = np.isin(at, of)
-        for share in _shares(moment, ties):
-            total = s0 - share * e0
-            mean = (s1 - share * e1) / total
-            present = np.where(is_event, 1 - share, 1.0)
-            residual[at] -= (present * r / total)[:, None] * (rows.x[at] - mean)
-            residual[of] += (rows.x[of] - mean) / len(of)
+    for some in times:
+        total, mean, _ = _means(some, risk, rows.x)
+        first = np.searchsorted(some.time, np.arange(len(some.events)))
+        columns = np.column_stack([np.ones(len(mean)), mean])
+        # Of each time, summed over its events: one over what is left at risk, and that times the mean.
+        whole, gone = (np.add.reduceat(w[:, None] * columns, first) for w in (1 / total, some.share / total))
+        means = np.add.reduceat(mean, first) / some.events.sum(axis=1)[:, None]
+        left = risk[:, None] * (some.at_risk.T @ whole - some.events.T @ gone)
+        residual -= left[:, :1] * rows.x - left[:, 1:]
+        residual += some.events.sum(axis=0)[:, None] * rows.x - some.events.T @ means
     return residual
 
 

@@ -72,10 +72,11 @@ def coefficient(model: Model, place: int, level: float = 0.95, df: float = np.in
     return plain(wald(model.coefficients[place], se, level, df))
 
 
-def profile(model: Model, place: int, level: float = 0.95) -> Estimate:
+def profile(model: Model, place: int, level: float = 0.95, limits: bool = True) -> Estimate:
     """One coefficient with profile likelihood limits and the likelihood ratio test (chi-squared, one df).
 
-    Where the likelihood does not fall on one side, the limit there is infinite.
+    Where the likelihood does not fall on one side, the limit there is infinite. Without `limits`, which take most of
+    the time, they are NaN.
     """
     check_level(level)
     if model.flag & Flag.NOT_CONVERGED and not model.flag & Flag.SEPARATION:
@@ -87,7 +88,8 @@ def profile(model: Model, place: int, level: float = 0.95) -> Estimate:
     def short(value: float) -> float:
         return 2 * (model.log_likelihood - _held(model, place, value)) - z * z
 
-    low, high = (_limit(short, estimate, sign * min(se, 10.0) * z) for sign in (-1.0, 1.0))
+    steps = (-min(se, 10.0) * z, min(se, 10.0) * z)
+    low, high = (_limit(short, estimate, step) if limits else np.nan for step in steps)
     statistic = max(0.0, short(0.0) + z * z)
     return Estimate(estimate, se, low, high, statistic, 1.0, float(chi2.sf(statistic, 1)), model.flag)
 

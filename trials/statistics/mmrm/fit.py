@@ -83,6 +83,7 @@ def start_covariance(panel: Panel) -> np.ndarray:
     return np.asarray(drawn_in(jnp.asarray(rest.T @ rest / np.maximum(there.T @ there, 1.0))))
 
 
+@jax.jit
 def drawn_in(raw: Array) -> Array:
     """A positive definite covariance from one put together pair by pair, shape (visits, visits)."""
     variance = jnp.diagonal(raw)

@@ -1,13 +1,16 @@
 """The sandwich (empirical) covariance of the coefficients, right even where the covariance of the visits is not."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax import Array
 
 from .fit import Fit, named
-from .likelihood import covariances, inverse
+from .likelihood import Blocks, covariances, inverse
 from .panel import Panel, blocks_of
+from .structures import Structure
 
 CORRECTIONS = ("none", "bias_reduced", "jackknife")
 
@@ -51,7 +54,7 @@ def sandwich(panel: Panel, fitted: Fit, structure: str = "unstructured", correct
         raise ValueError(f"no correction {correction!r}; choose from {', '.join(CORRECTIONS)}")
     family = named(structure)
     blocks, place = blocks_of(panel, family)
-    precision = np.asarray(jax.vmap(inverse)(covariances(family, fitted.natural, blocks), blocks.seen)[0])
+    precision = np.asarray(_precisions(family, fitted.natural, blocks))
     there = place >= 0
     rows = panel.rows()[there]
     half = _root(precision)[place[there]]
@@ -64,6 +67,12 @@ def sandwich(panel: Panel, fitted: Fit, structure: str = "unstructured", correct
     scale = (len(rows) - 1) / len(rows) if correction == "jackknife" else 1.0
     scores = np.einsum("itc,it->ic", reach, rest)
     return Sandwich(scale * scores.T @ scores, scale, reach, design, bread)
+
+
+@partial(jax.jit, static_argnums=0)
+def _precisions(family: Structure, natural: Array, blocks: Blocks) -> Array:
+    """Inverse covariance of the visits seen of each block, (blocks, visits, visits)."""
+    return jax.vmap(inverse)(covariances(family, natural, blocks), blocks.seen)[0]
 
 
 def _root(matrices: np.ndarray) -> np.ndarray:
