@@ -33,12 +33,12 @@ def combo(rng, replicates):
     return many(lambda t, e, a, s: logrank.max_combo(t, e, a), *_times(rng, replicates)) < ALPHA
 
 
-def proportional(strata=1, ties="efron", robust=False, visits=False):
+def proportional(strata=1, ties="efron", robust=False, visits=False, n=50):
     def rejects(rng, replicates):
         def p(time, event, arm, stratum):
             return coefficient(cox(time, event, arm, stratum=stratum, ties=ties), robust=robust).p
 
-        return each(p, *_times(rng, replicates, 50, strata, visits)) < ALPHA
+        return each(p, *_times(rng, replicates, n, strata, visits)) < ALPHA
 
     return rejects
 
@@ -133,7 +133,12 @@ CASES = [
     Case("max-combo", SIZE, 0.05, combo, "asymptotic"),
     Case("Cox, Wald", "2 x 50, a third censored", 0.05, proportional(), "asymptotic"),
     Case("Cox, strata, ties by Efron, robust", "2 x 50, 2 strata, times at visits", 0.05,
-         proportional(2, "efron", True, True), "asymptotic"),
+         proportional(2, "efron", True, True), "asymptotic",
+         note="with 75 events the sandwich is on average 6 % smaller than the inverse of the information, which would "
+         "give 5.7 %"),
+    Case("Cox, strata, ties by Efron, robust, large", "2 x 200, 2 strata, times at visits", 0.05,
+         proportional(2, "efron", True, True, 200), "asymptotic",
+         note="the same with four times as many people: the sandwich is 2 % smaller"),
     Case("Cox, covariate, ties by Breslow", "2 x 50, times at visits", 0.05, adjusted, "asymptotic"),
     Case("restricted mean, difference", SIZE, 0.05, restricted(True), "asymptotic"),
     Case("restricted mean, difference, uncorrected", SIZE, 0.05, restricted(False), "asymptotic",
