@@ -62,9 +62,14 @@ def kept(file: Path) -> dict[tuple[str, str], Row]:
 
 
 def save(file: Path, rows: Iterable[Row]) -> None:
-    """Rows added to those of earlier runs, in the order of the groups; cases that are no more fall away."""
+    """Rows added to those of earlier runs, in the order of the groups; cases that are no more fall away.
+
+    Notes are those that the cases have now; figures, kinds and verdicts stay as they were observed.
+    """
     known = kept(file) | {(row.group, row.name): row for row in rows}
-    order = [(group, case.name) for group, cases in GROUPS.items() for case in cases]
+    notes = {(group, case.name): case.note for group, cases in GROUPS.items() for case in cases}
+    known = {of: row._replace(note=notes[of]) for of, row in known.items() if of in notes}
+    order = list(notes)
     with file.open("w", newline="") as lines:
         table = csv.writer(lines, lineterminator="\n")
         table.writerow(Row._fields)
