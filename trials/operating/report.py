@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from ...core.diseases import DISEASES
 from ...population.sample import POPULATIONS
@@ -102,6 +103,7 @@ def power_curve(results: dict[str, Any]) -> Drawing:
         if wanted is not None:
             axes.axhline(100 * wanted, color=SOFT, linewidth=1, linestyle="--")
         axes.set(ylim=(0, 102), xlabel="People randomised, all arms together", ylabel="Per cent of the trials")
+        axes.xaxis.set_major_locator(FixedLocator(sizes) if len(sizes) == 1 else MaxNLocator(integer=True))
         axes.grid(axis="y")
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=11)
 

@@ -266,13 +266,14 @@ def sentences(results: dict[str, Any]) -> list[str]:
     """What a reader should know first."""
     name = results["decisive"]
     of = results["analyses"][name]
+    periods = results["design"].get("crossover")  # whose means are of differences between periods
     means = " and ".join(NOTHING if mean is None else f"{mean:.4g}" for mean in of["means"])
     truth = NOTHING if of["truth"] is None else f"{of['truth']:.4g}"
     told = [f"{of['arm']} against {of['comparator']}, {of['outcome']} at week {of['week']}: true {of['estimand']} "
-            f"{truth} in the pool (means {means})"]  # fmt: skip
+            f"{truth} in the pool{'' if periods else f' (means {means})'}"]  # fmt: skip
     limit = of["limit"]
     if limit is not None and of["truth"] is not None and abs(limit - of["truth"]) > 1e-9:
-        why = ", with what the first period leaves behind" if results["design"].get("crossover") else ""
+        why = ", with what the first period leaves behind" if periods else ""
         told.append(
             f"as people are observed, with visits missed and people lost{why}, the analysis tends to {limit:.4g}: "
             f"{limit - of['truth']:+.2g} from the true value, however large the trial"
