@@ -1,5 +1,6 @@
-"""Gland loss of the 1726 nm laser in the acne model: a session destroys the share that light and heat came to."""
+"""Gland loss of the 1726 nm laser as sessions of the acne model: they destroy what light and heat come to."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -22,44 +23,29 @@ TWINS = {
 }  # fmt: skip
 
 
-def person(*drugs):
-    slots = jnp.asarray([[number(name)] * N for name in drugs])
-    return individual(people(root(5), jnp.arange(N)), TWINS, slots, PARAMETERS.numbers())
+def alike():
+    """Three people given the laser who need as much of it as the typical one."""
+    theta = PARAMETERS.numbers() | {"sensitivity.potency:sd": 0.0}
+    return individual(people(root(5), jnp.arange(N)), TWINS, jnp.full((1, N), number(glands.LASER)), theta)
 
 
-def hazard(of, *exposures):
-    driven = signal(of, tuple(jnp.full(N, x) for x in exposures), jnp.zeros(N), jnp.zeros(()))
-    return np.asarray(Effects(*driven).gland)
+def test_so_many_sessions_leave_what_light_and_heat_leave():
+    lost, of, step = np.array([0.1, 0.4, 0.8]), alike(), 0.02
+    dose = jnp.asarray(glands.sessions(lost))
 
+    @jax.jit
+    def change(state, day):  # the exposure of a session begins at its dose and fades with 1/day
+        return drift(of, state, signal(of, (dose * jnp.exp(-day),), jnp.zeros(N), day))[-1]
 
-def test_a_session_leaves_what_light_and_heat_leave():
-    lost = jnp.asarray([0.1, 0.3, 0.6])
-    rate = hazard(glands.treated(person("laser_1726"), lost), 1.0)
-    assert np.exp(-rate) == pytest.approx(1 - np.asarray(lost))
-
-
-def test_gland_capacity_falls_by_it_in_the_model():
-    of = glands.treated(person("laser_1726"), 0.4)
     state = start(of)
-    for day in np.arange(0, 12, 0.01):  # the exposure of a session sums up to 1
-        exposure = (jnp.full(N, np.exp(-day)),)
-        change = drift(of, state, signal(of, exposure, jnp.zeros(N), jnp.zeros(())))
-        state = (*state[:-1], state[-1] + 0.01 * change[-1])
-    assert np.asarray(state[-1]) == pytest.approx(0.6, abs=0.01)
+    for day in np.arange(0, 14, step) + step / 2:
+        state = (*state[:-1], state[-1] + step * change(state, day))
+    assert np.asarray(state[-1]) == pytest.approx(1 - lost, abs=0.01)
 
 
-def test_other_treatments_stay_as_they_are():
-    before = person("laser_1726", "photodynamic_therapy")
-    after = glands.treated(before, 0.5)
-    assert hazard(after, 0.0, 1.0) == pytest.approx(hazard(before, 0.0, 1.0))
-    kept = zip(after._replace(slots=before.slots), before, strict=True)
-    assert all(mine is theirs for mine, theirs in kept)
-    assert after.slots[1].half_maximal == pytest.approx(before.slots[1].half_maximal)
-
-
-def test_the_loss_of_the_trials_gives_the_calibrated_effect():
+def test_the_loss_of_the_trials_is_one_session():
     lost = glands.published()
-    assert float(glands.hazard(lost)) == pytest.approx(PARAMETERS.value("laser_1726.gland"))
+    assert glands.sessions(lost) == pytest.approx(1)
     assert 0.1 < lost < 0.5
 
 
@@ -77,9 +63,4 @@ def test_the_effect_in_trials_is_that_of_a_fluence_that_the_device_gives():
 @pytest.mark.parametrize("lost", [-0.1, 1.0, np.nan])
 def test_impossible_losses_are_refused(lost):
     with pytest.raises(ValueError, match="lost: expected shares of 0 to less than 1"):
-        glands.hazard(lost)
-
-
-def test_a_loss_that_nobody_is_given_is_refused():
-    with pytest.raises(ValueError, match="nobody is given laser_1726"):
-        glands.treated(person("adapalene"), 0.3)
+        glands.sessions(lost)

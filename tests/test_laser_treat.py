@@ -112,9 +112,21 @@ def test_cooling_spares_the_epidermis_and_not_the_deep_dermis(treated):
     assert (np.asarray(bare.basal) > np.asarray(treated.basal)).all()
 
 
+FINE = np.concatenate([0.0025 * np.arange(40), 0.1 + grid.graded(88, 0.0025, 0.2, 5.9)])
+
+
+def test_a_stratum_corneum_thinner_than_its_cell_is_heated_as_in_finer_ones(monkeypatch):
+    """One cheek in six hundred has one of less than 5 um."""
+    thin = PEOPLE._replace(stratum_corneum=jnp.full(3, 0.0035))
+    usual = treat.treat(thin, USED)
+    monkeypatch.setattr(treat, "cells", lambda: FINE)
+    finer = treat.treat(thin, USED)
+    assert np.asarray(usual.hottest) - 33.0 == pytest.approx(np.asarray(finer.hottest) - 33.0, rel=0.03)
+    assert np.asarray(usual.basal)[:, 0] == pytest.approx(np.asarray(finer.basal)[:, 0], abs=1.0)
+
+
 def test_finer_cells_change_little(treated, monkeypatch):
-    fine = np.concatenate([0.0025 * np.arange(40), 0.1 + grid.graded(88, 0.0025, 0.2, 5.9)])
-    monkeypatch.setattr(treat, "cells", lambda: fine)
+    monkeypatch.setattr(treat, "cells", lambda: FINE)
     finer = treat.treat(PEOPLE, USED)
     rise = np.asarray(finer.hottest) - 33.0
     assert np.asarray(treated.hottest) - 33.0 == pytest.approx(rise, rel=0.03)
@@ -135,9 +147,11 @@ def test_what_cannot_be_treated_is_refused():
         treat.treat(PEOPLE, settings("fibre_1550"))
     with pytest.raises(ValueError, match="twins: there are none"):
         treat.treat(optics.typical(np.zeros(0)), USED)
-    thin = PEOPLE._replace(stratum_corneum=jnp.full(3, 0.001))
-    with pytest.raises(ValueError, match=r"layer 0 of column 0 is 0.001 mm thick"):
+    thin = PEOPLE._replace(epidermis=jnp.full(3, 0.004))
+    with pytest.raises(ValueError, match=r"layer 1 of column 0 is 0.004 mm thick"):
         treat.treat(thin, USED)
+    with pytest.raises(ValueError, match="expected positive lengths"):
+        treat.treat(PEOPLE._replace(stratum_corneum=jnp.zeros(3)), USED)
 
 
 def test_light_is_solved_once_for_all_pulses_and_tells_the_same(treated):

@@ -176,7 +176,7 @@ def _heated(person: Skin, settings: Settings, space: float) -> Columns:
     nm = settings.wavelength or NO_LIGHT
     thickness = thicknesses(person, float(nm), DEEP)
     skin = jnp.stack([thickness[0], thickness[1] + thickness[2], thickness[3] + thickness[4], thickness[5]])
-    grid.check_layers(skin, depths)
+    grid.check_layers(skin, depths, resolved=1)  # a thin stratum corneum shares its cell with epidermis
     layers = grid.laid(tissues(person), skin, depths)
     shape = (RINGS, *layers.capacity.shape)
     around = axisymmetric.Cylinder(

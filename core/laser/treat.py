@@ -141,7 +141,7 @@ def warm(person: Skin, settings: Settings, lit: Lights | None = None, part: int 
     edges = cells()
     thickness = thicknesses(person, float(settings.light[0][0]), edges[-1])
     skin = jnp.stack([thickness[0], thickness[1] + thickness[2], thickness[3] + thickness[4], thickness[5]])
-    grid.check_layers(skin, edges)
+    grid.check_layers(skin, edges, resolved=1)  # a thin stratum corneum shares its cell with epidermis
     known = {} if lit is None else lit
     lights = []
     for nm, weight in zip(*settings.light, strict=True):

@@ -89,11 +89,13 @@ def spread(absorbed: ArrayLike, thickness: ArrayLike, edges: ArrayLike) -> Array
     return (inside * jnp.asarray(absorbed)[:, None, :]).sum(0) / jnp.diff(jnp.asarray(edges))[:, None]
 
 
-def check_layers(thickness: ArrayLike, edges: ArrayLike) -> None:
+def check_layers(thickness: ArrayLike, edges: ArrayLike, resolved: int = 0) -> None:
     """Refuse layers that the grid cannot show.
 
     Args:
       thickness: mm, shape (layers, columns). edges: mm, shape (cells + 1,).
+      resolved: layers from this one on must be as thick as the cells there. Those above may be thinner where nothing is
+        read in them: a cell has the heat and the resistance of what lies in it.
 
     Raises:
       ValueError: a thickness that is not positive, a layer thinner than the cells there, layers deeper than the grid.
@@ -108,6 +110,7 @@ def check_layers(thickness: ArrayLike, edges: ArrayLike) -> None:
         raise ValueError(f"layers reach {bottom[-1].max():.4g} mm, the grid {edges[-1]:.4g} mm: give a deeper grid")
     cell = np.clip(np.searchsorted(edges, bottom - thickness / 2) - 1, 0, len(edges) - 2)
     coarse = np.diff(edges)[cell] > thickness * (1 + 1e-9)
+    coarse[:resolved] = False
     if coarse.any():
         layer, column = np.argwhere(coarse)[0]
         raise ValueError(
