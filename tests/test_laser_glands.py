@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from cutis.core.acne import glands
-from cutis.core.acne.effects import Effects
 from cutis.core.acne.model import drift, individual, signal, start
 from cutis.core.acne.treatments import PARAMETERS, number
 from cutis.core.keys import people, root

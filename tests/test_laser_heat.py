@@ -295,7 +295,7 @@ def test_layers_keep_their_heat_and_thin_ones_are_refused():
         with pytest.raises(ValueError, match=word):
             grid.check_layers(np.array(thickness), EDGES)
     grid.check_layers(np.array([[0.003], [1.0]]), EDGES, resolved=1)
-    with pytest.raises(ValueError, match="layer 1 .* finer grid"):
+    with pytest.raises(ValueError, match=r"layer 1 .* finer grid"):
         grid.check_layers(np.array([[0.003], [0.003], [1.0]]), EDGES, resolved=1)
     with pytest.raises(ValueError, match="cannot make up"):
         grid.graded(cells=4)
