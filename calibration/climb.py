@@ -1,8 +1,8 @@
 """The posterior mode of the parameters and of the effects of trials, and the spread around it.
 
 Fisher scoring: with slopes of all predicted numbers, each step solves a penalised least-squares problem; it converges
-in about ten steps. What is spread over something (effects over trials, potencies over drugs) has its spread estimated
-in between (empirical Bayes).
+in about ten steps, or in more with the slopes of a place near by. What is spread over something (effects over trials,
+potencies over drugs) has its spread estimated in between (empirical Bayes).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ ALONE = 3  # steps before spreads are estimated
 class Table(Protocol):
     """Predicted numbers, a function of the vector and of effects (all groups in one array, one group after the other).
 
-    What `slopes` returns has the numbers as `value`; the rest is the table's own affair, but for `full`.
+    What `slopes` returns is a named tuple with the numbers as `value`; the rest is the table's affair, but for `full`.
     """
 
     def values(self, vector: np.ndarray, effects: np.ndarray) -> np.ndarray:
@@ -151,6 +151,7 @@ def climb(
     most: int = 25,
     adapt: bool = True,
     exact: bool = False,
+    reuse: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Fit:
     """Climb to the posterior mode from `start`.
@@ -160,6 +161,8 @@ def climb(
       effects: to start from; those that no figure tells of are 0 whatever they were.
       most: steps at most. adapt: whether spreads and what else `prior` adapts are estimated.
       exact: whether the slopes behind the covariance are the exact ones of the table.
+      reuse: whether slopes serve as long as steps gain by them, and are worked out again only then: more steps, each
+        of which costs next to nothing. For a start near the mode.
     Raises:
       ValueError: `effects` are not as many as the groups have.
     """
@@ -171,35 +174,40 @@ def climb(
     slopes = table.slopes(vector, effects)
     known = np.diag(at.told(slopes)[1])[size:] > 0
     effects = np.where(known, effects, 0.0)
-    damping, number = 1e-2, 0
+    damping, number, here = 1e-2, 0, True  # here: whether slopes are those of this place
     while True:
         best = at.height(slopes.value, vector, effects)
         ahead, precision = at.step(slopes, vector, effects)
-        gained = 0.0
+        gained, sure = 0.0, here
         while damping < LIMIT:
             move = np.linalg.solve(precision + damping * np.diag(np.diag(precision)), ahead)
             tried = (vector + move[:size], effects + move[size:])
-            gained = at.height(table.values(*tried), *tried) - best
+            value = table.values(*tried)
+            gained = at.height(value, *tried) - best
             if gained > 0:
                 vector, effects = tried
+                slopes, here = slopes._replace(value=value), False
                 damping = max(damping / 10, 1e-6)
                 break
             damping *= 10
         number += 1
         spreads = ", ".join(f"{group.name} {group.spread:.3f}" for group in at.groups)
         say(f"step {number}: log posterior {best + gained:.2f} (+{gained:.3f}), spread of effects: {spreads}")
-        done = gained < GAIN or number >= most
-        if gained > 0:
-            slopes = table.slopes(vector, effects)
+        done = gained < GAIN
+        if not reuse and not here:
+            slopes, here = table.slopes(vector, effects), True
         if adapt and number >= ALONE:
             covariance = np.linalg.inv(at.step(slopes, vector, effects)[1])
             after = _adapted(at, vector, effects, covariance, known)
             done = done and np.all(np.abs(after.spread - at.spread) < np.maximum(SETTLED * at.spread, SMALL))
             at = after
             damping = min(damping, 1e-2)
-        if done or number >= most:
+        if (done and sure) or number >= most:
             break
-    slopes = table.slopes(vector, effects, exact=exact)
+        if done:
+            slopes, here, damping = table.slopes(vector, effects), True, 1e-2
+    if exact or not here:
+        slopes = table.slopes(vector, effects, exact=exact)
     variation = _variation(terms, slopes.value, size)
     covariance = _covariance(at, slopes, vector, effects, variation)
     best = at.height(slopes.value, vector, effects)

@@ -152,6 +152,24 @@ def test_each_group_of_effects_has_its_own_spread():
     assert np.abs(off).max() < 4.5
 
 
+def test_slopes_of_a_place_near_by_lead_to_the_same_mode_with_fewer_of_them(monkeypatch):
+    table, terms, vector, _ = both(np.random.default_rng(6))
+    prior = Believed(np.zeros(4), np.full(4, 1e3), np.zeros(0), 1.5, 1.5)
+    groups, asked = (Group("response", 60, 1.0), Group("rater", 60, 1.0)), []
+    slopes = Linear.slopes
+    monkeypatch.setattr(Linear, "slopes", lambda *of, exact=False: (asked.append(of), slopes(*of))[1])
+    whole = climb(table, terms, prior, groups, vector, most=100)
+    many = len(asked)
+    found = climb(table, terms, prior, groups, vector, most=100, reuse=True)
+    assert len(asked) - many < many / 2
+    sd = np.sqrt(np.diag(whole.covariance))
+    assert np.abs((np.r_[found.vector, found.effects] - np.r_[whole.vector, whole.effects]) / sd).max() < 0.1
+    np.testing.assert_allclose(np.sqrt(np.diag(found.covariance)), sd, rtol=0.05)
+    for name, spread in whole.spreads.items():
+        assert found.spreads[name] == pytest.approx(spread, rel=0.05)
+    np.testing.assert_array_equal(found.slopes.value, table.values(found.vector, found.effects))
+
+
 def test_effects_that_are_not_usual_have_a_spread_of_their_own():
     table, terms, _, _ = both(np.random.default_rng(4))
     prior = Believed(np.zeros(4), np.full(4, 1e3), np.zeros(0), 1.5, 1.5)

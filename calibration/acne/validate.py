@@ -19,7 +19,7 @@ from .table import Table
 from .told import TOLD
 
 FOLDS = 10
-STEPS = 8  # at most, of a fit that starts at the mode of the fit to all
+STEPS = 60  # at most, of a fit that starts at the mode of the fit to all; most are without new slopes
 NORMAL = 1.96  # standard errors to either end of 95 % limits
 ALL_GONE = -100.0  # per cent, beyond which no change of lesions goes; effects are linear, and would
 HELD = {"perfect_2", "sc1402", "dapsone_2", "safa@24", "aviclear@32", "aviclear@58"}  # and all combinations
@@ -77,7 +77,8 @@ def refit(calibrated: Calibrated, left_out: Collection[str]) -> Refit:
     trials add from nothing, so that there are steps enough to estimate its spread anew."""
     table, at = calibrated.table, calibrated.fit
     told = likelihood.terms(calibrated.trials, table, {*LEFT_OUT, *left_out})
-    return Refit(table, climb(table, told, at.believed, groups(table, calibrated.trials), at.vector, most=STEPS))
+    begin = groups(table, calibrated.trials)
+    return Refit(table, climb(table, told, at.believed, begin, at.vector, most=STEPS, reuse=True))
 
 
 def figures(trials: Iterable[Trial], table: Table, left_out: Collection[str] | None = None) -> Iterator[Figure]:

@@ -18,7 +18,7 @@ from .likelihood import counts, summaries
 from .table import LADDER, RESPONSES, Table, build, followed
 
 FOLDS = 10
-STEPS = 8  # at most, of a fit that starts at the mode of the fit to all; after three, that start still shows
+STEPS = 60  # at most, of a fit that starts at the mode of the fit to all; most are without new slopes
 CLASSES = {
     "TNF": ("adalimumab", "etanercept", "infliximab", "certolizumab"),
     "IL-12/23 p40": ("ustekinumab",),
@@ -110,7 +110,7 @@ def refit(calibrated: Calibrated, left_out: Sequence[str], read: bool = False) -
     fitted = [r for r in calibrated.evidence.relapses if r.key in FITTED_RELAPSES]
     told = _of_seen(summaries((), fitted, table, SPREADS), table, rows.upper)
     terms, at = {"counts": rows, "summaries": told}, calibrated.fit
-    return Refit(table, climb(table, terms, at.believed, at.groups, at.vector, at.effects, most=STEPS))
+    return Refit(table, climb(table, terms, at.believed, at.groups, at.vector, at.effects, most=STEPS, reuse=True))
 
 
 def _of_seen(told: Summaries, table: Table, seen: np.ndarray) -> Summaries:
