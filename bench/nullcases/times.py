@@ -93,38 +93,38 @@ def _recurring(rng, n=60, most=4):
     return np.array(rows).T
 
 
-def returning(test):
+def returning(test, n=60):
     """A model of events that come back, with the robust variance."""
 
     def rejects(rng, replicates):
-        return np.array([coefficient(test(*_recurring(rng)), robust=True).p for _ in range(replicates)]) < ALPHA
+        return np.array([coefficient(test(*_recurring(rng, n)), robust=True).p for _ in range(replicates)]) < ALPHA
 
     return rejects
 
 
-def marginal(rng, replicates):
+def marginal(n=60, most=3):
     """Each of the first three events since entry, whether it happened or not."""
 
-    def p():
-        _, stop, event, arm, person, number = _recurring(rng, most=3)
-        people = np.unique(person)
-        last = {who: stop[person == who].max() for who in people}
-        rows = []
-        for who in people:
-            mine = person == who
-            for k in (1, 2, 3):
-                there = mine & (number == k)
-                time, seen = (stop[there][0], event[there][0]) if there.any() else (last[who], 0.0)
-                rows.append((time, seen, arm[mine][0], who, k))
-        columns = np.array(rows).T
-        return coefficient(recurrent.wei_lin_weissfeld(*columns), robust=True).p
+    def p(rng):
+        _, stop, event, _, person, number = _recurring(rng, n, most)
+        person, number = person.astype(int), number.astype(int)
+        last = np.zeros(n)
+        np.maximum.at(last, person, stop)
+        time, seen = np.repeat(last[:, None], most, axis=1), np.zeros((n, most))
+        time[person, number - 1], seen[person, number - 1] = stop, event
+        who, which = np.repeat(np.arange(n), most), np.tile(np.arange(most) + 1, n)
+        found = recurrent.wei_lin_weissfeld(time.ravel(), seen.ravel(), who % 2.0, who, which)
+        return coefficient(found, robust=True).p
 
-    return np.array([p() for _ in range(replicates)]) < ALPHA
+    def rejects(rng, replicates):
+        return np.array([p(rng) for _ in range(replicates)]) < ALPHA
+
+    return rejects
 
 
 SIZE = f"2 x {ARM}, a third censored"
-FRAIL = "2 x 30, 1.4 events each, gamma frailty"
-SMALL = "the sandwich is a little small with 60 people"
+FRAIL, MANY = (f"2 x {arm}, 1.4 events each, gamma frailty" for arm in (30, 120))
+SMALL, LARGER = "the sandwich is a little small with 60 people", "the same with four times as many people"
 CASES = [
     Case("log-rank", SIZE, 0.05, log_rank(), "asymptotic"),
     Case("log-rank, strata, times at visits", f"{SIZE}, 3 strata", 0.05, log_rank(strata=3, visits=True), "asymptotic"),
@@ -149,5 +149,9 @@ CASES = [
     Case("recurrent events, Prentice-Williams-Peterson, robust", FRAIL, 0.05,
          returning(lambda b, e, d, a, p, k: recurrent.prentice_williams_peterson(b, e, d, a, p, k)), "asymptotic",
          note=SMALL),
-    Case("recurrent events, Wei-Lin-Weissfeld, robust", FRAIL, 0.05, marginal, "asymptotic", note=SMALL),
+    Case("recurrent events, Prentice-Williams-Peterson, robust, large", MANY, 0.05,
+         returning(lambda b, e, d, a, p, k: recurrent.prentice_williams_peterson(b, e, d, a, p, k), 240), "asymptotic",
+         note=LARGER),
+    Case("recurrent events, Wei-Lin-Weissfeld, robust", FRAIL, 0.05, marginal(), "asymptotic", note=SMALL),
+    Case("recurrent events, Wei-Lin-Weissfeld, robust, large", MANY, 0.05, marginal(240), "asymptotic", note=LARGER),
 ]  # fmt: skip
