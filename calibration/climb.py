@@ -162,7 +162,7 @@ def climb(
       most: steps at most. adapt: whether spreads and what else `prior` adapts are estimated.
       exact: whether the slopes behind the covariance are the exact ones of the table.
       reuse: whether slopes serve as long as steps gain by them, and are worked out again only then: more steps, each
-        of which costs next to nothing. For a start near the mode.
+        of which costs next to nothing. Those at the end are of a place less than GAIN below. For a start near the mode.
     Raises:
       ValueError: `effects` are not as many as the groups have.
     """
@@ -174,11 +174,11 @@ def climb(
     slopes = table.slopes(vector, effects)
     known = np.diag(at.told(slopes)[1])[size:] > 0
     effects = np.where(known, effects, 0.0)
-    damping, number, here = 1e-2, 0, True  # here: whether slopes are those of this place
+    damping, number, since = 1e-2, 0, 0.0  # since: what was gained since slopes were worked out
     while True:
         best = at.height(slopes.value, vector, effects)
         ahead, precision = at.step(slopes, vector, effects)
-        gained, sure = 0.0, here
+        gained = 0.0
         while damping < LIMIT:
             move = np.linalg.solve(precision + damping * np.diag(np.diag(precision)), ahead)
             tried = (vector + move[:size], effects + move[size:])
@@ -186,7 +186,7 @@ def climb(
             gained = at.height(value, *tried) - best
             if gained > 0:
                 vector, effects = tried
-                slopes, here = slopes._replace(value=value), False
+                slopes, since = slopes._replace(value=value), since + gained
                 damping = max(damping / 10, 1e-6)
                 break
             damping *= 10
@@ -194,19 +194,19 @@ def climb(
         spreads = ", ".join(f"{group.name} {group.spread:.3f}" for group in at.groups)
         say(f"step {number}: log posterior {best + gained:.2f} (+{gained:.3f}), spread of effects: {spreads}")
         done = gained < GAIN
-        if not reuse and not here:
-            slopes, here = table.slopes(vector, effects), True
+        if since and not reuse:
+            slopes, since = table.slopes(vector, effects), 0.0
         if adapt and number >= ALONE:
             covariance = np.linalg.inv(at.step(slopes, vector, effects)[1])
             after = _adapted(at, vector, effects, covariance, known)
             done = done and np.all(np.abs(after.spread - at.spread) < np.maximum(SETTLED * at.spread, SMALL))
             at = after
             damping = min(damping, 1e-2)
-        if (done and sure) or number >= most:
+        if (done and since < GAIN) or number >= most:
             break
         if done:
-            slopes, here, damping = table.slopes(vector, effects), True, 1e-2
-    if exact or not here:
+            slopes, since, damping = table.slopes(vector, effects), 0.0, 1e-2
+    if exact or since >= GAIN:
         slopes = table.slopes(vector, effects, exact=exact)
     variation = _variation(terms, slopes.value, size)
     covariance = _covariance(at, slopes, vector, effects, variation)
