@@ -110,7 +110,7 @@ def difference_of_shares(pairs: Pairs, level: float) -> Estimate:
     one, two = pairs.one == 1, pairs.two == 1
     tables = np.stack([(there & a & b).sum(axis=1) for a, b in ((one, two), (one, ~two), (~one, two), (~one, ~two))], 1)
     known, place = np.unique(tables, axis=0, return_inverse=True)
-    found = np.array([tango(*map(int, row), level) for row in known])[place.reshape(-1)]
+    found = np.array([tango(*map(int, row), level=level) for row in known])[place.reshape(-1)]
     estimate, low, high, p = found.T
     n, nothing = tables.sum(axis=1), np.full(len(tables), np.nan)
     flag = np.where(n > 0, 0, int(Flag.EMPTY_ARM))
