@@ -157,12 +157,6 @@ def test_a_folder_of_another_design_is_left_alone(made):
     assert "the folder holds another design" in done.stderr
 
 
-def test_a_split_body_trial_is_refused(tmp_path):
-    done = cutis("design", "trial=acne/split_face", "population=acne", f"out={tmp_path / 'never'}")
-    assert done.exit_code == 2
-    assert "split_body trial are not built" in done.stderr
-
-
 @pytest.fixture(scope="module")
 def pooled(made, tmp_path_factory):
     """A function that carries out another design of the same study, in a folder where the pool is already."""

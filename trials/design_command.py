@@ -112,11 +112,14 @@ def _make(task: Job, study: Study, design: Design, folder: Path) -> None:
 
 
 def _lines(results: dict[str, Any]) -> Iterator[str]:
-    from .operating.tables import power, sentences, shared, together
+    from .operating.tables import candidates, doses, power, sentences, shared, together
 
     yield results["title"]
     yield from sentences(results)
     yield from _table(*power(results))
+    if results["design"].get("dose_finding"):
+        yield from _table(*candidates(results))
+        yield from _table(*doses(results))
     if together(results):
         yield from _table(*shared(results))
 

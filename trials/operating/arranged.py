@@ -10,7 +10,7 @@ from ...core.diseases import DISEASES
 from ..statistics.estimands import DIFFERENCES
 from ..study import Analysis, Study
 from ..truth import enrolled
-from . import crossing, external, factorial, withdrawing
+from . import crossing, dosefinding, external, factorial, withdrawing
 from . import pool as pools
 from .gaps import imputes
 from .pool import Pool, of_size
@@ -56,6 +56,8 @@ def problems(study: Study, design: Design) -> Iterator[str]:
         yield from factorial.problems(study, design.factorial)
     if design.crossover is not None:
         yield from crossing.problems(study, design.crossover, name, analysis)
+    if design.dose_finding is not None:
+        yield from dosefinding.problems(study, design.dose_finding, name, analysis)
 
 
 def prepared(
@@ -70,6 +72,12 @@ def prepared(
         pairs = factorial.pairs(design.factorial, next(iter(analyses.values())))
         found = pools.read(study, planned, folder, pairs)
         found, values, cells = factorial.prepared(design.factorial, found, tuple(study.trial.arms))
+        return Arranged(found, _values(found, values), cells)
+    if design.dose_finding is not None:
+        plan, first = design.dose_finding, next(iter(analyses.values()))
+        found = pools.read(study, planned, folder, dosefinding.pairs(plan, first))
+        names = tuple(analyses)
+        found, values, cells = dosefinding.prepared(plan, found, tuple(study.trial.arms), names, first.arm)
         return Arranged(found, _values(found, values), cells)
     if design.external is not None:
         found = pools.read(study, planned, folder, analyses)
@@ -101,6 +109,10 @@ def truths(study: Study, design: Design, pool: Pool, analyses: Mapping[str, Anal
         plans = {"first": first.model_copy(update={"week": design.crossover.first}), "second": first}
         found = of_plans(study, size, plans)
         return crossing.of_periods(next(iter(analyses)), found["first"].value, found["second"].value)
+    if design.dose_finding is not None:
+        found = of_plans(study, size, dosefinding.pairs(design.dose_finding, first))
+        effects = {arm: one.value for arm, one in found.items()}
+        return dosefinding.truths(design.dose_finding, tuple(analyses), first.arm, effects)
     if design.external is not None:
         found = of_plans(study, size, {"one": first})
         return dict.fromkeys(analyses, found["one"].value)
@@ -124,6 +136,8 @@ def compared(design: Design, names: Iterable[str]) -> dict[str, dict[str, str]]:
     if design.external is not None:
         return {name: {"method": external.BORROWING[way]}
                 for name, way in zip(names, design.external.ways, strict=True)}  # fmt: skip
+    if design.dose_finding is not None:
+        return {name: {"method": "contrasts of the doses (MCP-Mod)"} for name in names}
     if design.crossover is not None:
         return {name: {"method": words} for name, words in zip(names, crossing.METHODS, strict=True)}
     return {}
@@ -138,6 +152,10 @@ def notes(
         return factorial.notes(design.factorial, truth)
     if design.external is not None:
         return external.notes(design.external, decisive(study, design))
+    if design.dose_finding is not None:
+        return dosefinding.notes(
+            study, design.dose_finding, truth, sizes, study.trial.analyses[decisive(study, design)].alpha
+        )
     if design.crossover is not None:
         return crossing.notes(truth, limits)
     if design.withdraw is not None and begun is not None:

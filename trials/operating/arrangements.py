@@ -1,10 +1,15 @@
-"""How else people may be arranged in a trial: in a factorial, beside earlier controls, in periods, after a response."""
+"""How else people may be arranged in a trial: in a factorial, beside earlier controls, in periods, after a response,
+or given several doses."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from ..regimen import Frozen, Name, Week
+
+if TYPE_CHECKING:
+    from ..designs.dosefinding.models import Candidate
 
 BORROWING = {"none": "no borrowing", "pooled": "pooled", "power": "power prior", "map": "robust MAP prior"}
 """How earlier controls may count, and how it is called."""
@@ -93,3 +98,61 @@ class Crossover(Frozen):
     """
 
     first: Annotated[Week, Field(ge=1)]
+
+
+class Guess(Frozen):
+    """A candidate curve of a dose-finding trial: its family, and guesses of its shape's parameters in their order."""
+
+    family: Literal["linear", "log_linear", "emax", "sigmoid_emax", "exponential", "quadratic", "logistic", "beta"]
+    parameters: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def complete(self) -> "Guess":
+        self.candidate()
+        return self
+
+    def candidate(self) -> "Candidate":
+        """As the routines for dose-finding have it."""
+        from ..designs.dosefinding.models import Candidate  # deferred: most designs find no dose
+
+        return Candidate(self.family, self.parameters)
+
+
+class DoseFinding(Frozen):
+    """MCP-Mod: is there a dose-response signal, by which curve, and which dose has the effect that matters.
+
+    doses: of each arm, 0 of placebo. candidates: curves, each with a contrast of its own. delta: the effect over
+      placebo that the target dose has; below 0 where the outcome should fall. select: of the families with a signal
+      that with the least `aic`, or that of the largest `statistic`.
+    """
+
+    doses: Annotated[dict[Name, Annotated[float, Field(ge=0)]], Field(min_length=3, max_length=20)]
+    candidates: Annotated[tuple[Guess, ...], Field(min_length=1, max_length=10)]
+    delta: float
+    select: Literal["aic", "statistic"] = "aic"
+
+    @model_validator(mode="after")
+    def can_be_told_apart(self) -> "DoseFinding":
+        from ..designs.dosefinding.contrasts import optimal_contrasts
+        from ..designs.dosefinding.models import SHAPES
+
+        doses = sorted(self.doses.values())
+        if doses[0] != 0 or len(set(doses)) < len(doses):
+            raise ValueError(f"doses: expected 0 (placebo) and others above it, each once, got {doses}")
+        if not np.isfinite(self.delta) or self.delta == 0:
+            raise ValueError(f"delta: expected a number above 0 (below it, for outcomes that fall), got {self.delta:g}")
+        found = [guess.candidate() for guess in self.candidates]
+        labels = [candidate.label for candidate in found]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"candidates: expected each once, got {', '.join(labels)}")
+        for one in found:
+            needs = len(SHAPES[one.family].names) + 2
+            if len(doses) < needs:
+                raise ValueError(f"candidates: {one.family} has {needs} parameters, more than the {len(doses)} doses")
+        optimal_contrasts(doses, tuple(found), np.ones(len(doses)))  # whose errors say which is flat
+        return self
+
+    @property
+    def rising(self) -> tuple[str, ...]:
+        """The arms, by their doses."""
+        return tuple(sorted(self.doses, key=lambda arm: self.doses[arm]))

@@ -46,7 +46,8 @@ class Rule(NamedTuple):
     @property
     def summed(self) -> bool:
         """Whether the analyses need the means of groups alone."""
-        return self.design.factorial is not None or self.design.external is not None
+        of = self.design
+        return of.factorial is not None or of.external is not None or of.dose_finding is not None
 
     @property
     def most(self) -> int:

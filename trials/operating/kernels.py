@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from ..statistics.estimands import SUMMARIES
 from ..statistics.methods import cmh, ranks
 from ..statistics.methods.estimate import Estimate, Flag, normal_quantile, spoil, wald
 from ..statistics.methods.logistic import standardised_difference
@@ -237,6 +238,15 @@ def _mmrm(analysis: Analysis) -> Kernel:
     return Kernel(run, "difference in adjusted means")
 
 
+def _of_sides(analysis: Analysis) -> Kernel:
+    """The sides of people are compared by `paired`, which compiles nothing."""
+
+    def run(samples: Sample, strata: int, level: float) -> Estimate:
+        raise NotImplementedError(f"{analysis.method} compares sides; replicates of people have none")
+
+    return Kernel(run, SUMMARIES[analysis.method], wald=False)
+
+
 KERNELS: dict[str, Callable[[Analysis], Kernel]] = {
     "ancova": _ancova,
     "logistic": _logistic,
@@ -252,6 +262,8 @@ KERNELS: dict[str, Callable[[Analysis], Kernel]] = {
     "kaplan_meier": _kaplan_meier,
     "restricted_mean": _restricted_mean,
     "mmrm": _mmrm,
+    "paired_t": _of_sides,
+    "mcnemar": _of_sides,
 }
 
 

@@ -33,7 +33,8 @@ def bounds(design: Design, alpha: float) -> Bounds:
     Raises:
       ValueError: the power is out of reach with these bounds.
     """
-    one_sided = design.futility is not None or bool(design.hypotheses) or design.staged or design.factorial is not None
+    one_sided = design.futility is not None or bool(design.hypotheses) or design.staged
+    one_sided = one_sided or design.factorial is not None or design.dose_finding is not None
     spending = Spending(design.spending, design.spending_parameter, _per_side(design))
     if one_sided and design.futility is None:
         return spending_bounds(design.looks, alpha / 2, spending)

@@ -207,7 +207,8 @@ def replay(
     Twins are numbered by entry; `pool_twin` says who each is in the pool.
 
     Args:
-      folder: of the pool. drawn: its people and arms, if not those of the blocks.
+      folder: of the pool. drawn: its people and arms, if not those of the blocks; the arms of a split-body trial are
+        those of the left sides.
     """
     drawn = people(trials, number, pool.strata) if drawn is None else drawn
     parts: dict[str, list[pd.DataFrame]] = {kind: [] for kind in bundle.TABLES}
@@ -223,7 +224,7 @@ def replay(
         whole = pd.concat(frames, ignore_index=True).sort_values("entry", kind="stable", ignore_index=True)
         tables[kind] = whole.rename(columns={"entry": "twin"})
     twins = tables["twins"]
-    for name in ("arm", "stratum"):
+    for name in twins.columns.intersection(["arm", "left_arm", "right_arm", "stratum"]):
         twins[name] = twins[name].astype(str)
     # Whoever imputes has the replicate's luck; the rest of an analysis knows no seed.
     lucky = study.model_copy(update={"seed": luck_of(trials, number)})

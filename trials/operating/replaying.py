@@ -13,6 +13,7 @@ from ..shard import encode
 from ..statistics.methods.estimate import Estimate
 from ..study import Study
 from . import assigned, external, later, replicates, stages, summed
+from .assigned import Assigned
 from .draw import Drawn
 from .recheck import replay
 from .replicates import PIECE, Trials
@@ -75,6 +76,7 @@ def _adapted(
         found = _one(summed.analyse(whole, shard, ready.data))
         drawn = summed.people(whole, number, ready.pool.strata)
     else:
+        assert isinstance(whole, Assigned)  # a split-body trial does not adapt
         found = _one(assigned.analyse(whole, shard, ready.data))
         drawn = assigned.people(whole, number, ready.data)[0]
     again = rechecked(whole, ready, shard[:1], found)

@@ -25,6 +25,7 @@ from .sample import Data, Place, data, samples
 
 if TYPE_CHECKING:
     from .assigned import Assigned
+    from .paired import Paired
     from .stages import Staged
     from .summed import Summed
 
@@ -81,9 +82,9 @@ def pieces(replicates: int) -> list[Piece]:
     return [Piece(number, start, min(start + PIECE, replicates)) for number, start in enumerate(starts)]
 
 
-def work(trials: "Trials | Staged | Assigned | Summed", pool: Data, folder: Path, piece: Piece) -> Done:
+def work(trials: "Trials | Staged | Assigned | Summed | Paired", pool: Data, folder: Path, piece: Piece) -> Done:
     """Compute a shard and write its file into the folder of its size."""
-    from . import assigned, stages, summed
+    from . import assigned, paired, stages, summed
 
     numbers = np.resize(np.arange(piece.start, piece.stop), PIECE)
     plain = isinstance(trials, Trials)
@@ -93,6 +94,8 @@ def work(trials: "Trials | Staged | Assigned | Summed", pool: Data, folder: Path
         found = stages.analyse(trials, numbers, pool)
     elif isinstance(trials, summed.Summed):
         found = summed.analyse(trials, numbers, pool)
+    elif isinstance(trials, paired.Paired):
+        found = paired.analyse(trials, numbers, pool)
     else:
         found = assigned.analyse(trials, numbers, pool)
     found = Estimate._make(values[: piece.stop - piece.start] for values in found)

@@ -37,7 +37,8 @@ def build(study: Study, results: dict[str, Any], identity: dict[str, Any]) -> st
       identity: `fingerprint` of study and design, `seed`, `cutis` and other versions.
     """
     with style():
-        drawings = [power_curve(results), bounds(results), forest(results)]
+        people = "People, each with both arms" if study.trial.split else "People randomised, all arms together"
+        drawings = [power_curve(results, people), bounds(results), forest(results)]
     several = len(results["bounds"]["looks"]) > 1
     return _template().render(
         css=Markup((HERE.parent / "report" / "report.css").read_text(encoding="utf-8")),
@@ -54,6 +55,7 @@ def build(study: Study, results: dict[str, Any], identity: dict[str, Any]) -> st
         choices=tables.choices(results) if results["design"]["enrich"] else None,
         allocation=tables.allocation(results) if results["design"]["adapt"] or results["design"]["platform"] else None,
         borrowed=tables.borrowed(results) if results["design"].get("external") else None,
+        dosed=(tables.candidates(results), tables.doses(results)) if results["design"].get("dose_finding") else None,
         arranged=results.get("notes") or None,
         zones=tables.zones(results) if results["design"]["reestimate"] else None,
         enriched=members(study, results["design"]["enrich"]["subgroup"]) if results["design"]["enrich"] else None,
@@ -74,8 +76,12 @@ def members(study: Study, rules: dict[str, Any]) -> str:
     return "; ".join(told)
 
 
-def power_curve(results: dict[str, Any]) -> Drawing:
-    """Chance to reject against the size, under the model and both nulls, with intervals for the Monte Carlo error."""
+def power_curve(results: dict[str, Any], people: str) -> Drawing:
+    """Chance to reject against the size, under the model and both nulls, with intervals for the Monte Carlo error.
+
+    Args:
+      people: who counts in a size, in words.
+    """
     name, sizes = results["decisive"], results["sizes"]
     error = "familywise error" if tables.together(results) else "rejection"
     nulls = [null for null in NULLS if null in tables.hypotheses(results)]
@@ -102,7 +108,7 @@ def power_curve(results: dict[str, Any]) -> Drawing:
         axes.axhline(100 * results["bounds"]["level"], color=UNTREATED, linewidth=1, linestyle=":")
         if wanted is not None:
             axes.axhline(100 * wanted, color=SOFT, linewidth=1, linestyle="--")
-        axes.set(ylim=(0, 102), xlabel="People randomised, all arms together", ylabel="Per cent of the trials")
+        axes.set(ylim=(0, 102), xlabel=people, ylabel="Per cent of the trials")
         axes.xaxis.set_major_locator(FixedLocator(sizes) if len(sizes) == 1 else MaxNLocator(integer=True))
         axes.grid(axis="y")
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=11)

@@ -11,6 +11,7 @@ DESIGN/
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -29,14 +30,17 @@ from . import (
     arranged,
     assigned,
     decisions,
+    dosefinding,
     enriching,
     factorial,
     later,
     looks,
+    paired,
     pool,
     recheck,
     replicates,
     search,
+    sided,
     summed,
 )
 from .arranged import Arranged
@@ -45,6 +49,7 @@ from .assurance import Assurance, assurance
 from .decisions import Rule, Verdict
 from .draw import Allocation
 from .measures import Cell, Figure, at_the_end, lookup, of_choice, of_estimate, of_stages, of_together, of_verdict
+from .paired import Paired
 from .replicates import HYPOTHESES, Data, Trials
 from .search import Needed
 from .settings import Design, chosen, cuts, sizes, together
@@ -119,8 +124,11 @@ def carry_out(study: Study, design: Design, cluster: Cluster, folder: Path) -> O
     seen = limits(study, ready.pool, analyses)
     if design.factorial is not None:
         seen, means = arranged.observed(design, ready.data)
+    if study.trial.split:
+        seen = sided.limits(ready.data, analyses)
     begun = None if ready.arranged is None else ready.arranged.begun
-    notes = tuple(arranged.notes(study, design, tuple(tried), begun, truth, seen))
+    notes = tuple(sided.notes(ready.data, analyses) if study.trial.split
+                  else arranged.notes(study, design, tuple(tried), begun, truth, seen))  # fmt: skip
     groups = pool.effects(study, ready.pool, next(iter(analyses)))
     return Outcome(
         analyses, bounds, tuple(tried), figures, truth, means, agreement, certain, needed, found, seen, groups, notes
@@ -134,8 +142,11 @@ def deciding(
     analyses = ready.analyses
     bounds = looks.bounds(design, next(iter(analyses.values())).alpha)
     means = shares(ready.pool, analyses)
-    truth = (arranged.truths(study, design, ready.pool, analyses) if design.arranged
-             else truths(study, ready.pool, analyses))  # fmt: skip
+    if study.trial.split:
+        truth = sided.truths(study, design.pool, analyses)
+    else:
+        truth = (arranged.truths(study, design, ready.pool, analyses) if design.arranged
+                 else truths(study, ready.pool, analyses))  # fmt: skip
     if design.enrich is not None:
         name, inside = list(analyses)[:2]
         truth[inside] = enriching.truth_inside(study, design.enrich, ready.pool, name)
@@ -146,6 +157,8 @@ def prepare(study: Study, design: Design, cluster: Cluster, folder: Path) -> Pre
     """Make the pool where it is not there, and read it."""
     analyses = chosen(study, design)
     planned = pool.simulate(study, design.pool, cluster, folder)
+    if study.trial.split:
+        return Prepared(folder, *sided.prepared(study, planned, folder, analyses), analyses)
     if design.arranged:
         own = arranged.prepared(study, design, planned, folder, analyses)
         return Prepared(folder, own.pool, own.data, analyses, arranged=own)
@@ -180,12 +193,16 @@ def rule_of(
         directions = [-1.0 if sum(directions) < 0 else 1.0] * many
     if design.enrich is not None:  # a subgroup has the side of everybody
         directions = directions[:1] * many
+    if design.dose_finding is not None:  # its statistics are on the side of the effect that is wanted
+        directions = [1.0]
     share = 1.0 if ready.enriched is None else ready.enriched.share
     return Rule(design, bounds, tuple(directions), _arms(ready)[:many], trials.allocation, trials.cuts, share)
 
 
-def as_decided(trials: Trials, rule: Rule, ready: Prepared) -> Trials | Staged | Assigned | Summed:
+def as_decided(trials: Trials, rule: Rule, ready: Prepared) -> Trials | Staged | Assigned | Summed | Paired:
     """The trials with what their people and arms depend on."""
+    if sided.compared(ready.analyses):
+        return Paired(trials, tuple(arm for arm, _ in _arms(ready)))
     if rule.summed and ready.arranged is not None:
         return Summed(trials, rule, ready.arranged.cells)
     if rule.staged:
@@ -229,7 +246,7 @@ def _of_size(
 
 
 def rechecked(
-    whole: Trials | Staged | Assigned | Summed, ready: Prepared, numbers: np.ndarray, found: Estimate
+    whole: Trials | Staged | Assigned | Summed | Paired, ready: Prepared, numbers: np.ndarray, found: Estimate
 ) -> recheck.Agreement:  # fmt: skip
     """Replicates analysed again by the routines of a run; found: their estimates, (replicates, …)."""
     if isinstance(whole, Staged):
@@ -238,6 +255,8 @@ def rechecked(
         return assigned.recheck(whole, ready.pool, ready.data, numbers, found)
     if isinstance(whole, Summed):
         return summed.recheck(whole, numbers, ready.data, found)
+    if isinstance(whole, Paired):
+        return paired.recheck(whole, numbers, ready.data, found)
     return recheck.recheck(whole, ready.pool, ready.analyses, numbers, found)
 
 
@@ -263,6 +282,11 @@ def measured(trials: Trials, found: Estimate, rule: Rule, truth: dict[str, float
                 yield from of_verdict(cell, verdict, rule.bounds.looks)
                 if tested:
                     yield from of_together(cell, tested, verdict, null[:many])
+                if rule.design.dose_finding is not None:
+                    whole = Estimate._make(values[:, h, -1] for values in found)
+                    told = replace(cell, found=whole)
+                    yield from dosefinding.figures(rule.design.dose_finding, told, trials.names, truth)
+                    break  # what candidates estimate is told there
                 if rule.design.enrich is not None:
                     yield from of_choice(cell, verdict, rule.share)
             if rule.staged:

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..regimen import Frozen, Name
 from .adaptations import SEQUENTIAL, Adaptation, Enrichment, Family, Platform, Reestimation, Selection
-from .arrangements import Crossover, External, Factorial, Withdrawal
+from .arrangements import Crossover, DoseFinding, External, Factorial, Withdrawal
 
 if TYPE_CHECKING:
     from ..study import Analysis, Study
@@ -18,7 +18,7 @@ Spends = Literal["obrien_fleming", "pocock", "hwang_shih_decani", "kim_demets"]
 PARAMETRIC = ("hwang_shih_decani", "kim_demets")
 
 
-ARRANGED = ("factorial", "external", "withdraw", "crossover")
+ARRANGED = ("factorial", "external", "withdraw", "crossover", "dose_finding")
 WAYS = ("family", "select", "reestimate", "enrich", "adapt", "platform", *ARRANGED)  # of which a design has one
 IN_SUBGROUP = "{} in the subgroup"  # what the analysis of a subgroup is called
 
@@ -38,7 +38,7 @@ class Design(Frozen):
     family: several analyses that share alpha. select: arms dropped at a look. reestimate: a size chosen at a look.
     enrich: a subgroup chosen at a look. adapt: shares that follow the responders. platform: arms that open over time.
     factorial: two treatments in four arms. external: controls of earlier trials. withdraw: responders are randomised to
-      go on or not. crossover: two sequences of two treatments.
+      go on or not. crossover: two sequences of two treatments. dose_finding: MCP-Mod.
     draws: of the model's parameters, for the assurance; each needs a pool of its own.
     imputations: of each replicate, in place of those of a study's analyses; 0 for conditional means with the jackknife.
     recheck: share of replicates analysed again by the routines of `cutis run`.
@@ -68,6 +68,7 @@ class Design(Frozen):
     external: External | None = None
     withdraw: Withdrawal | None = None
     crossover: Crossover | None = None
+    dose_finding: DoseFinding | None = None
     draws: Annotated[int, Field(ge=0, le=1000)] = 0
     imputations: Annotated[int, Field(ge=0, le=10_000)] = 20
     recheck: Annotated[float, Field(ge=0, le=1)] = 0.005
@@ -121,7 +122,8 @@ class Design(Frozen):
             raise ValueError(f"{ways[0]} takes place at the first of two looks: give looks such as [0.5, 1]")
         if self.select and self.futility:
             raise ValueError("futility of arms is said by select.least; leave futility out")
-        if (self.adapt or self.platform or self.factorial or self.external) and len(self.looks) > 1:
+        once = self.adapt or self.platform or self.factorial or self.external or self.dose_finding
+        if once and len(self.looks) > 1:
             raise ValueError(f"{ways[0]} is tested at one look, got looks {list(self.looks)}; take looks [1]")
         if self.enrich and self.futility:
             raise ValueError("who goes on is said by enrich.subgroup_from; leave futility out")
@@ -185,10 +187,12 @@ def chosen(study: "Study", design: Design) -> dict[str, "Analysis"]:
 
 def _of_arrangement(name: str, analysis: "Analysis", design: Design) -> dict[str, "Analysis"]:
     """The analyses of an arrangement that has its own, of the outcome of this one."""
-    from . import crossing, external, factorial  # deferred: they need the study
+    from . import crossing, dosefinding, external, factorial  # deferred: they need the study
 
     if design.factorial is not None:
         return factorial.chosen(design.factorial, analysis)
+    if design.dose_finding is not None:
+        return dosefinding.chosen(design.dose_finding, name, analysis)
     return external.chosen(design.external, name, analysis) if design.external else crossing.chosen(name, analysis)
 
 
@@ -216,8 +220,6 @@ def cuts(size: int, design: Design) -> tuple[int, ...]:
 def problems(study: "Study", design: Design) -> list[str]:
     """Everything that makes the design impossible for a sound study, one sentence each."""
     trial = study.trial
-    if trial.split:
-        return ["trial.design: the replicates of a split_body trial are not built; choose a parallel trial"]
     if not trial.analyses:
         return ["design.analysis: the trial has no analysis to decide by; give trial.analyses"]
     return [*_analyses(study, design), *_sizes(study, design), *_rest(study, design)]
@@ -249,8 +251,11 @@ def _analyses(study: "Study", design: Design) -> Iterator[str]:
             yield from _imputing(f"design.{where}: {name}", analysis, study.trial.visits, design.imputations)
 
     yield from _together(study, design)
-    from . import adapting, arranged, enriching, platforms  # deferred: they need the analyses
+    from . import adapting, arranged, enriching, platforms, sided  # deferred: they need the analyses
 
+    if study.trial.split:
+        yield from sided.problems(study, design)
+        return
     yield from arranged.problems(study, design)
     if design.enrich is not None:
         yield from enriching.problems(study, design.enrich)

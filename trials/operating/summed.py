@@ -1,4 +1,4 @@
-"""Replicates whose analyses need no more than the means of groups: factorial trials, and controls of earlier trials.
+"""Replicates whose analyses need no more than the means of groups: factorials, earlier controls, dose-finding.
 
 Nothing is compiled but the draw of the people; the estimates are NumPy's, of many replicates at once.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from ..statistics.methods.estimate import Estimate
-from . import external, factorial
+from . import dosefinding, external, factorial
 from . import recheck as checks
 from .decisions import Rule
 from .draw import Allocation, Drawn, draw, keys
@@ -33,7 +33,7 @@ class Summed(NamedTuple):
 def drawn(summed: Summed, numbers: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places in the pool and numbers of arms, (replicates, people) each."""
     trials, design = summed.first, summed.rule.design
-    found = _draws(trials.allocation, trials.room)(keys(trials.seed, jnp.asarray(numbers)), jnp.asarray(strata))
+    found = draws(trials.allocation, trials.room)(keys(trials.seed, jnp.asarray(numbers)), jnp.asarray(strata))
     who, given = (np.asarray(part)[:, : trials.size] for part in found)
     if design.external is not None and not design.external.concurrent:
         given = np.full_like(given, summed.cells[0])
@@ -41,7 +41,9 @@ def drawn(summed: Summed, numbers: np.ndarray, strata: np.ndarray) -> tuple[np.n
 
 
 @cache
-def _draws(allocation: Allocation, room: int) -> Any:
+def draws(allocation: Allocation, room: int) -> Any:
+    """The draw of people and arms, compiled: from keys and the pool's strata to (replicates, room) each."""
+
     def one(key: Array, strata: Array) -> Drawn:
         return draw(key, strata, allocation, room)
 
@@ -74,6 +76,11 @@ def _under(
     if design.factorial is not None:
         values = data.columns[list(factorial.sources(design.factorial)[hypothesis])]
         return contrasted(groups(values, who, given, summed.cells), factorial.WEIGHTS, level)
+    if design.dose_finding is not None:
+        values = _doses(summed, hypothesis, data)
+        return dosefinding.analyse(
+            design.dose_finding, doses_tested(summed), groups(values, who, given, summed.cells), level
+        )
     assert design.external is not None  # else the replicates are not of this kind
     case = external.cases(design.external)[hypothesis]
     values = data.columns[list(case.sources)]
@@ -81,6 +88,20 @@ def _under(
     earlier = external.controls(design.external, case.shift, values[1], keys(trials.seed, jnp.asarray(numbers)))
     shares = external.responses(data.columns)
     return external.compared(design.external, seen, earlier, shares, level)
+
+
+def doses_tested(summed: Summed) -> dosefinding.Test:
+    """The test of a dose-finding trial of this size."""
+    trials, plan = summed.first, summed.rule.design.dose_finding
+    assert plan is not None
+    return dosefinding.planned(plan, trials.allocation.shares, summed.cells, trials.size)
+
+
+def _doses(summed: Summed, hypothesis: str, data: Data) -> np.ndarray:
+    """Values at the doses under one hypothesis, (doses, pool)."""
+    plan = summed.rule.design.dose_finding
+    assert plan is not None
+    return data.columns[list(dosefinding.sources(plan, summed.first.analyses[0].arm)[hypothesis])]
 
 
 def recheck(summed: Summed, numbers: np.ndarray, data: Data, found: Estimate) -> Agreement:
@@ -100,6 +121,10 @@ def recheck(summed: Summed, numbers: np.ndarray, data: Data, found: Estimate) ->
                 theirs = factorial.again(
                     values, who[row], given[row], summed.cells, ours.df, level_of(trials.analyses[0])
                 )
+            elif design.dose_finding is not None:
+                values, test = _doses(summed, hypothesis, data), doses_tested(summed)
+                theirs = dosefinding.again(design.dose_finding, test, values, who[row], given[row], summed.cells,
+                                           level_of(trials.analyses[0]))  # fmt: skip
             else:
                 assert design.external is not None
                 case, key = external.cases(design.external)[hypothesis], keys(trials.seed, jnp.asarray([number]))
@@ -107,7 +132,10 @@ def recheck(summed: Summed, numbers: np.ndarray, data: Data, found: Estimate) ->
                                         level_of(trials.analyses[0]))  # fmt: skip
             for place, (name, analysis) in enumerate(zip(trials.names, trials.analyses, strict=True)):
                 one, other = (Estimate._make(values[place] for values in whole) for whole in (ours, theirs))
-                apart = checks.difference(analysis, one, other)  # pyright: ignore[reportArgumentType]
+                if design.dose_finding is not None:
+                    apart = dosefinding.difference(design.dose_finding, one, other)
+                else:
+                    apart = checks.difference(analysis, one, other)  # pyright: ignore[reportArgumentType]
                 many, flagged = many + 1, flagged + int(np.isnan(apart))
                 largest[name] = max(largest[name], 0.0 if np.isnan(apart) else apart)
     return Agreement(many, largest, flagged)

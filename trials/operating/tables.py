@@ -45,6 +45,8 @@ def power(results: dict[str, Any]) -> Rows:
     error = "familywise error" if together(results) else "rejection"
     head = ["people", "power", "type I error", "type I error", "bias", "coverage"]
     under = ["", "", "(both as comparator)", "(both as arm)", "", ""]
+    if doses_ := bool(results["design"].get("dose_finding")):  # whose estimate, a dose, has no true value
+        head, under = head[:4], ["", "", "(all as placebo)", "(all as the arm)"]
     head = [f"{a} {b}".strip() for a, b in zip(head, under, strict=True)]
     if looks > 1:
         head.insert(2, "expected people")
@@ -57,9 +59,10 @@ def power(results: dict[str, Any]) -> Rows:
             f"{size:,}",
             shown(one(results, measure="success", hypothesis=MODEL, **of)),
             *(shown(one(results, measure=error, hypothesis=null, **of)) for null in NULLS),
-            shown(one(results, measure="bias", hypothesis=MODEL, **of), percent=False, digits=2),
-            shown(one(results, measure="coverage", hypothesis=MODEL, **of)),
         ]
+        if not doses_:
+            row.append(shown(one(results, measure="bias", hypothesis=MODEL, **of), percent=False, digits=2))
+            row.append(shown(one(results, measure="coverage", hypothesis=MODEL, **of)))
         if looks > 1:
             expected = one(results, measure="expected size", hypothesis=MODEL, **of)
             row.insert(2, shown(expected, percent=False))
@@ -117,6 +120,40 @@ def borrowed(results: dict[str, Any]) -> Rows:
             hits = [shown(one(results, measure="rejection of the full trial", analysis=name, **of)) for name in names]
             off = [shown(one(results, measure="bias", analysis=name, **of), percent=False, digits=2) for name in names]
             rows.append([hypothesis, f"{size:,}", *hits, *off])
+    return head, rows
+
+
+def doses(results: dict[str, Any]) -> Rows:
+    """The target dose of a dose-finding trial, one row a size and hypothesis."""
+    prefix, measures = "target dose rounded up to ", ("target dose found", "dose rounded up has the effect")
+    arms = list(dict.fromkeys(row["measure"] for row in results["figures"] if row["measure"].startswith(prefix)))
+    quantiles = ("5th percentile", "median", "95th percentile")
+    head = ["hypothesis", "people", "found", *quantiles, *(f"up to {arm.removeprefix(prefix)}" for arm in arms),
+            "next dose has the effect"]  # fmt: skip
+    rows = []
+    for size in results["sizes"]:
+        for hypothesis in hypotheses(results):
+            of = {"size": size, "hypothesis": hypothesis}
+            rows.append([
+                hypothesis, f"{size:,}", shown(one(results, measure=measures[0], **of)),
+                *(shown(one(results, measure=f"target dose, {q}", **of), percent=False, digits=3) for q in quantiles),
+                *(shown(one(results, measure=arm, **of)) for arm in arms),
+                shown(one(results, measure=measures[1], **of)),
+            ])  # fmt: skip
+    return head, rows
+
+
+def candidates(results: dict[str, Any]) -> Rows:
+    """How often each candidate curve of a dose-finding trial is shown and chosen, one row a size and hypothesis."""
+    names = [name for name in results["analyses"] if one(results, analysis=name, measure="chosen")]
+    head = ["hypothesis", "people", *(f"{name} shown" for name in names), *(f"{name} chosen" for name in names)]
+    rows = [
+        [hypothesis, f"{size:,}", *(
+            shown(one(results, measure=measure, analysis=name, size=size, hypothesis=hypothesis))
+            for measure in ("shown", "chosen") for name in names
+        )]
+        for size in results["sizes"] for hypothesis in hypotheses(results)
+    ]  # fmt: skip
     return head, rows
 
 
@@ -287,6 +324,8 @@ def sentences(results: dict[str, Any]) -> list[str]:
     by = (
         "statsmodels"
         if design.get("factorial")
+        else "statsmodels and the fit of one trial"
+        if design.get("dose_finding")
         else "the methods for one posterior"
         if design.get("external")
         else None

@@ -66,11 +66,11 @@ def fit(family: str, doses: ArrayLike, estimates: ArrayLike, covariance: ArrayLi
         coefficients = np.linalg.lstsq(root @ columns, root @ values, rcond=None)[0]
         return float(np.sum((root @ (values - columns @ coefficients)) ** 2)), coefficients
 
-    limits = _limits(family, largest)
-    theta = _search(solve, limits)
+    bounds = limits(family, largest)
+    theta = _search(solve, bounds)
     deviance, (placebo, scale) = solve(theta)
     edge = [
-        min(value - low, high - value) < 1e-4 * (high - low) for value, (low, high) in zip(theta, limits, strict=True)
+        min(value - low, high - value) < 1e-4 * (high - low) for value, (low, high) in zip(theta, bounds, strict=True)
     ]
     parameters = tuple(float(value) for value in theta)
     aic = deviance + 2 * (len(parameters) + 2)
@@ -115,7 +115,8 @@ def averaged_target(curves: tuple[Fitted, ...], effect: float) -> float:
     return root(excess, grid[above[0] - 1], grid[above[0]], xtol=1e-10) if above else float("nan")
 
 
-def _limits(family: str, largest: float) -> list[tuple[float, float]]:
+def limits(family: str, largest: float) -> list[tuple[float, float]]:
+    """Lowest and highest value of each parameter of a family's shape, for this largest dose."""
     shape = SHAPES[family]
     if family == "quadratic":
         # In units of one over the largest dose: peaks from a tenth of it on.
