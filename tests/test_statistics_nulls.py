@@ -105,8 +105,7 @@ def test_the_page_tells_what_was_kept(nulls):
     text = (ROOT / "docs" / "statistics_nulls.md").read_text()
     assert kept
     assert nulls.tables(kept.values()) in text
-    # An asymptotic method off its level says why, and holds in a larger trial beside it.
+    # An asymptotic method off its level says why; one that rejects too often holds in a larger trial beside it.
     for row in (row for row in kept.values() if row.verdict in ("excess", "short")):
-        larger = kept[row.group, f"{row.name}, large"]
-        assert (row.kind, larger.verdict) == ("asymptotic", "holds"), row.name
-        assert row.note, row.name
+        assert (row.kind, bool(row.note)) == ("asymptotic", True), row.name
+        assert row.verdict == "short" or kept[row.group, f"{row.name}, large"].verdict == "holds", row.name
