@@ -15,6 +15,7 @@ from cutis.trials.operating import looks, search, tables
 from cutis.trials.operating.assurance import assurance
 from cutis.trials.operating.decisions import Rule
 from cutis.trials.operating.draw import Allocation
+from cutis.trials.operating.kernels import KERNELS
 from cutis.trials.operating.measures import Cell, lookup, of_estimate, of_test, share, to_arrow
 from cutis.trials.operating.replicates import Trials
 from cutis.trials.operating.report import build
@@ -23,6 +24,7 @@ from cutis.trials.operating.results import write as write_results
 from cutis.trials.operating.run import Outcome, measured
 from cutis.trials.operating.settings import Design, problems
 from cutis.trials.statistics.methods.estimate import Estimate
+from cutis.trials.statistics.offered import METHODS
 from cutis.trials.statistics.subgroups import Effect
 
 from .studies import study
@@ -203,7 +205,11 @@ def test_a_design_that_does_not_fit_its_trial_is_refused(words, message):
     assert any(message in line for line in found), found
 
 
-def test_methods_that_replicates_cannot_use_are_refused():
+def test_replicates_can_use_all_methods():
+    assert set(KERNELS) == set(METHODS)
+
+
+def test_analyses_that_replicates_cannot_use_are_refused():
     plan = {"outcome": "pasi_change", "week": 16, "arm": "guselkumab", "comparator": "adalimumab",
             "intercurrent": "treatment_policy"}  # fmt: skip
     many = study(analyses={"first": plan | {"method": "mmrm", "week": 48}})
@@ -212,8 +218,6 @@ def test_methods_that_replicates_cannot_use_are_refused():
     assert (
         "degrees_of_freedom of replicates are satterthwaite" in problems(study(analyses={"a": residual}), Design())[0]
     )
-    paired = plan | {"method": "paired_t"}
-    assert "first is by paired_t, which replicates" in problems(study(analyses={"first": paired}), Design())[0]
     imputed = study(analyses={"first": plan | {"method": "ancova", "missing": "multiple_imputation"}})
     assert problems(imputed, Design()) == []
     assert "one tells nothing of its own error" in problems(imputed, Design(imputations=1))[0]

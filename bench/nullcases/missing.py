@@ -172,8 +172,8 @@ CAREFUL = (
 )
 CASES = [
     Case("multiple imputation, missing at random", f"{SIZE}, 50 imputations", 0.05, imputed("missing_at_random"),
-         "asymptotic", note="below nominal with 30 an arm: draws of the covariance are wider than its estimate, and "
-         "Barnard and Rubin's degrees of freedom few"),
+         "asymptotic", note="below nominal with 30 an arm; probably as draws of the covariance are wider than its "
+         "estimate and degrees of freedom few, which was not looked into"),
     Case("multiple imputation, jump to reference", f"{SIZE}, 50 imputations", 0.05, imputed("jump_to_reference"),
          "at most", note=CAREFUL),
     Case("multiple imputation, copy reference", f"{SIZE}, 50 imputations", 0.05, imputed("copy_reference"), "at most",

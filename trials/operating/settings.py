@@ -229,7 +229,6 @@ def _analyses(study: "Study", design: Design) -> Iterator[str]:
     from ...population.messages import nearest
     from ..statistics.completed import APPROACHES
     from ..statistics.offered import METHODS
-    from .kernels import KERNELS
 
     analyses = study.trial.analyses
     together = f"{design.way}.analyses"
@@ -242,10 +241,7 @@ def _analyses(study: "Study", design: Design) -> Iterator[str]:
         if analysis is None:
             yield f"design.{where}: the trial has no analysis {name!r}; {nearest(name, analyses)}"
             continue
-        if analysis.method not in KERNELS:
-            known = ", ".join(sorted(KERNELS))
-            yield f"design.{where}: {name} is by {analysis.method}, which replicates cannot use; methods are {known}"
-        elif METHODS[analysis.method].reads == "visits":
+        if METHODS[analysis.method].reads == "visits":
             yield from _repeated(f"design.{where}: {name}", analysis, study.trial.visits)
         if analysis.missing in APPROACHES:
             yield from _imputing(f"design.{where}: {name}", analysis, study.trial.visits, design.imputations)
