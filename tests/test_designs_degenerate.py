@@ -17,7 +17,7 @@ from cutis.trials import designs
 from cutis.trials.designs import checks, multivariate
 from cutis.trials.designs.adaptive import closed, combination, conditional_error, reestimation, response
 from cutis.trials.designs.allocation import blocks, minimisation
-from cutis.trials.designs.dosefinding import contrasts, fit, models
+from cutis.trials.designs.dosefinding import batched, contrasts, fit, models
 from cutis.trials.designs.multiplicity import closure, dunnett, graph, presets, stepwise
 from cutis.trials.designs.samplesize import means, proportions, survival
 from cutis.trials.designs.sequential import bounds, classic, conditional, inference, plan, scales, size
@@ -116,6 +116,11 @@ REFUSED = {
     "fit": [lambda: fit.fit("emax", [0, 1], [0.0, 1.0], np.ones(2)),
             lambda: fit.fit("linear", [0, 1, 2], [0.0, NAN, 1.0], np.ones(3)),
             lambda: fit.fit("linear", [0, 1, 2], [0.0, 0.5, 1.0], [1.0, 0.0, 1.0])],
+    "fits": [lambda: batched.fits("straight", np.arange(3), np.ones((1, 3)), np.ones((1, 3))),
+             lambda: batched.fits("emax", np.arange(2), np.ones((1, 2)), np.ones((1, 2))),
+             lambda: batched.fits("linear", np.arange(3), np.full((1, 3), NAN), np.ones((1, 3))),
+             lambda: batched.fits("linear", np.arange(3), np.ones((1, 3)), np.zeros((1, 3)))],
+    "targets": [lambda: batched.targets(batched.fits("linear", np.arange(3), np.eye(3), np.ones((3, 3))), 0.0)],
     "target_dose": [lambda: fit.target_dose(CURVE, 0.0)],
     "averaged": [lambda: fit.averaged(())],
     "averaged_target": [lambda: fit.averaged_target((), 1.0)],
@@ -182,7 +187,7 @@ WITHIN = {
     "intersections": "of a graph that exists",
     "remove": "within a graph", "quantile_above": "within bounds", "quantile_below": "within bounds",
     "upper_bounds": "within bounds", "whole_block": "within permuted_blocks", "permuted": "within permuted_blocks",
-    "quantile": "of a p-value already checked", "spread": "points",
+    "quantile": "of a p-value already checked", "spread": "points", "limits": "within fit and fits",
     "some_above": "within dunnett_p", "root": "a solver",
     "fineness": "grid", "nodes": "grid", "first": "grid", "onward": "grid", "above": "grid", "below": "grid",
     "advance": "grid",

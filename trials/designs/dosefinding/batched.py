@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..checks import positive
 from .fit import limits
 from .models import SHAPES, dose_grid
 
@@ -38,8 +39,18 @@ def fits(family: str, doses: np.ndarray, estimates: np.ndarray, variances: np.nd
 
     Args:
       estimates, variances: of the doses, independent of each other, (trials, doses).
+
+    Raises:
+      ValueError: an unknown family, one with more parameters than doses, an estimate that is not finite, or a variance
+        that is not above 0.
     """
+    if family not in SHAPES:
+        raise ValueError(f"family: expected one of {', '.join(SHAPES)}, got {family!r}")
     at = dose_grid(doses)
+    if len(at) < (many := len(SHAPES[family].names) + 2):
+        raise ValueError(f"doses: {family} has {many} parameters, more than the {len(at)} doses")
+    if not (np.isfinite(estimates).all() and (variances > 0).all()):
+        raise ValueError("estimates: expected finite numbers with variances above 0")
     shape, largest, weight = SHAPES[family], float(at[-1]), 1 / variances
     edges = limits(family, largest)
     many, used = len(estimates), len(shape.names)
@@ -72,6 +83,7 @@ def fits(family: str, doses: np.ndarray, estimates: np.ndarray, variances: np.nd
 
 def targets(found: Fits, effect: float) -> np.ndarray:
     """Smallest dose of each trial whose effect over placebo reaches a target above 0; infinite if none does."""
+    positive("effect", effect)
     grid = np.linspace(0.0, found.largest, DOSES)
     reached = _effects(found, grid[None]) >= effect
     there = reached.any(axis=1)
