@@ -26,7 +26,7 @@ import cutis.core  # noqa: F401 (switches on 64 bits before anything is computed
 sys.path.insert(0, str(Path(__file__).parent))
 
 from nullcases import adaptive, counts, families, means, missing, repeated, sequential, shares, times
-from nullcases.common import KINDS, REPLICATES, Case, Row, observe
+from nullcases.common import KINDS, REPLICATES, Case, Row, judged, observe
 
 GROUPS: dict[str, list[Case]] = {
     "means": means.CASES,
@@ -64,18 +64,21 @@ def kept(file: Path) -> dict[tuple[str, str], Row]:
 def save(file: Path, rows: Iterable[Row]) -> None:
     """Rows added to those of earlier runs, in the order of the groups; cases that are no more fall away.
 
-    Notes are those that the cases have now; figures, kinds and verdicts stay as they were observed.
+    Figures stay as they were observed; they are judged by what the cases claim now, with their notes.
     """
     known = kept(file) | {(row.group, row.name): row for row in rows}
-    notes = {(group, case.name): case.note for group, cases in GROUPS.items() for case in cases}
-    known = {of: row._replace(note=notes[of]) for of, row in known.items() if of in notes}
-    order = list(notes)
+    cases = {(group, case.name): case for group, found in GROUPS.items() for case in found}
+    known = {of: _judged(row, cases[of]) for of, row in known.items() if of in cases}
     with file.open("w", newline="") as lines:
         table = csv.writer(lines, lineterminator="\n")
         table.writerow(Row._fields)
         table.writerows(
-            row._replace(error=f"{row.error:.6f}", z=f"{row.z:.3f}") for row in (known[k] for k in order if k in known)
+            row._replace(error=f"{row.error:.6f}", z=f"{row.z:.3f}") for row in (known[k] for k in cases if k in known)
         )
+
+
+def _judged(row: Row, case: Case) -> Row:
+    return row._replace(kind=case.kind, verdict=judged(case.kind, row.z), note=case.note)
 
 
 def tables(rows: Iterable[Row]) -> str:

@@ -37,7 +37,7 @@ def study(missing, y, x):
         pd.DataFrame({
             "person": np.repeat([f"p{i:03}" for i in range(people)], visits),
             "visit": np.tile(["v0", "v1", "v2"], people),
-            "arm": np.repeat(np.where(missing.ARM == 1, "drug", "placebo"), visits),
+            "arm": np.repeat(np.where(missing.arms(people) == 1, "drug", "placebo"), visits),
             "x": np.repeat(x, visits),
             "y": y.reshape(-1),
         }),

@@ -144,8 +144,10 @@ def test_missing_values_are_left_out_or_count_as_non_response(results):
     assert "(jump to reference)" in hows["jump"].how
     assert hows["g"].how.startswith(
         "Standardised difference of proportions, logistic model; stopping treatment or rescue counts as non-response "
-        "(composite); missing values imputed at random"
+        "(composite); missing values imputed at random; responses are derived from imputed measurements, which makes "
+        "intervals wider than need be"
     )
+    assert "wider than need be" not in hows["never"].how
 
 
 def test_draws_belong_to_the_seed_and_the_twin(results):
