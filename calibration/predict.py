@@ -175,7 +175,7 @@ def differences(scheme: str, pairs: Iterable[Pair], found: Draws, seed: int = SE
                 "predicted": predicted,
                 "low": low,
                 "high": high,
-                "sign_kept": bool(np.sign(predicted) == np.sign(pair.observed)),
+                "sign_kept": bool(predicted * pair.observed >= 0),  # no difference at all has no sign to keep
                 "inside": bool(low <= pair.observed <= high),
                 "tail": _tail(repeated, pair.observed),
             }

@@ -106,14 +106,14 @@ def test_differences_of_shares_are_points_and_those_of_means_in_their_own_unit()
     found = draws(known(), 2000)
     shares = Pair(figure("b", 5, 0.5), figure("a", 4, 0.3), 20.0, 10.0, 30.0)
     means = Pair(figure("b", 1, -50.0, error=2.0), figure("a", 0, -35.0, error=2.0), 15.0, None, None)
-    rows = differences("trials", [shares, means], found)
+    rows = differences("trials", [shares, means, means._replace(observed=0.0)], found)
     assert set(rows.columns) | {"against"} == set(COLUMNS["differences"])
-    assert rows.predicted.tolist() == pytest.approx([100 * (found.value[5] - found.value[4]), -12.0])
-    assert rows.sign_kept.tolist() == [True, False]
+    assert rows.predicted.tolist() == pytest.approx([100 * (found.value[5] - found.value[4]), -12.0, -12.0])
+    assert rows.sign_kept.tolist() == [True, False, True]  # where none was observed, none is changed
     # the trial's effect is that of both arms
     expected = np.sqrt(COVARIANCE[1, 1] + 2 * (9 + 4))
     assert rows.high[1] - rows.low[1] == pytest.approx(2 * 1.645 * expected, rel=0.08)
-    assert rows.inside.tolist() == [bool(rows.low[0] <= 20 <= rows.high[0]), False]
+    assert rows.inside.tolist() == [bool(rows.low[0] <= 20 <= rows.high[0]), False, rows.low[2] <= 0 <= rows.high[2]]
 
 
 def test_a_figure_of_more_people_has_a_narrower_interval():
