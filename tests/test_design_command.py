@@ -141,6 +141,7 @@ def test_what_is_there_is_not_made_again_and_a_lost_shard_is_made_as_it_was(made
         (["design.sizes=[4]"], "design.sizes: 2 people at the first look (0.5 of 4) do not fill one block"),
         (["design.looks=[0.5,0.8]"], "expected fractions that rise to 1"),
         (["design.replicate=100"], "design"),
+        (["design.spending=slow"], "design.spending: 'slow' is not a choice here; choose from hwang_shih_decani,"),
         (["out="], "expected a folder"),
     ],
 )

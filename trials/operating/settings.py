@@ -51,7 +51,7 @@ class Design(Frozen):
     replicates: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
     pool: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
     looks: Annotated[tuple[Fraction, ...], Field(min_length=1, max_length=20)] = (1.0,)
-    spending: Spends | Literal["table"] = "obrien_fleming"
+    spending: Literal[Spends, "table"] = "obrien_fleming"
     spending_parameter: float | None = None
     spending_table: tuple[tuple[float, float], ...] = ()
     futility: Spends | None = None
