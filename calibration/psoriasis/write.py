@@ -11,7 +11,8 @@ from .outside import Outside
 from .readings_write import rewritten
 
 SOURCE = "calibration2026"
-ERRORS = r"standard error of the logarithm [\d.]*\d(, of the SD's [\d.]*\d)?"
+AT_END = "at an end of what was searched, so without a standard error"
+ERRORS = rf"standard error of the logarithm [\d.]*\d(, of the SD's [\d.]*\d)?|{AT_END}"
 DERIVED = {
     "sensitivity.weight": "odds ratio of PASI 90 0.99 a kg (Warren 2019), less what concentrations explain",
     "sensitivity.prior_biologic": "odds ratio of PASI 90 0.66, half of that in practice (0.44, Hjort 2024)",
@@ -65,6 +66,5 @@ def outside_text(text: str, beside: Outside) -> str:
 def _with_errors(note: str, errors: list[float | None]) -> str:
     """A note with its standard errors replaced by new ones."""
     told = [f"{error:.2g}" for error in errors if error is not None]
-    if not told:
-        return note
-    return re.sub(ERRORS, "standard error of the logarithm " + ", of the SD's ".join(told), note)
+    said = "standard error of the logarithm " + ", of the SD's ".join(told) if told else AT_END
+    return re.sub(ERRORS, said, note)
