@@ -15,6 +15,7 @@ from cutis.core.laser.damage.sweep import sweep
 from cutis.core.laser.heat import ablation, axisymmetric, column, grid, radial
 from cutis.core.laser.heat.timeline import CONTACT, CRYOGEN, INSULATED, Phase, Surface, timeline
 from cutis.core.laser.heat.tissue import VALUES, Thermal, relaxation_time, thermal
+from cutis.core.laser.targets import VALUES as TARGETS
 
 TABLE = Path(__file__).parent / "data" / "laser" / "heat.csv"
 DOCS = Path(__file__).parents[1] / "docs" / "laser_heat.md"
@@ -179,7 +180,7 @@ def sapphire():
 def vessel_thresholds():
     """Fluence at which the wall of a vessel comes to Omega 1: blood of 5.9/mm (595 nm, 70 % saturated), 35 C before."""
     seconds = np.array([0.5, 2.0, 20.0, 40.0]) * 1e-3
-    radius, mua, local = 0.025, 5.9, 2.0
+    radius, mua, local = TARGETS["vessel.purpuric"] / 2, 5.9, 2.0
     around_it = thermal(VALUES["water.dermis"])
     full = [jnp.full(4, value) for value in (
         radius, VALUES["blood.conductivity"], VALUES["blood.capacity"], float(around_it.conductivity),

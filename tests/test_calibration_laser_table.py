@@ -27,7 +27,7 @@ def made_up(arms):
     hot = 20 + 30 * rng.random((few, 1, many, 3, PEOPLE))
     hot = np.sort(hot, axis=0)
     cools = np.exp(-np.arange(STEPS + 1) / 12.0)[None, :, None, None, None]
-    narrow = np.sort(rng.normal(0, 3, (few, many, PEOPLE)), axis=0)[::-1]
+    purpuric = np.sort(rng.normal(0, 1, (few, many, PEOPLE)), axis=0)[::-1]
     closed = np.sort(rng.random((few, many, targets.DIAMETERS, targets.DEPTHS, PEOPLE)), axis=0)[::-1]
     heated = np.array([part.used.device.delivery == "beam" for _, part in parts])
     solution = solve.Solved(
@@ -36,7 +36,7 @@ def made_up(arms):
         jnp.asarray(hot * cools),
         jnp.full((STEPS, many), 2e-3),
         jnp.asarray(heated),
-        jnp.asarray(narrow.copy()),
+        jnp.asarray(purpuric.copy()),
         jnp.asarray(closed.copy()),
         jnp.asarray(0.2 + 0.6 * rng.random((few, many, PEOPLE))),
         jnp.asarray(0.2 + 0.6 * rng.random((few, many, targets.INKS, PEOPLE))),

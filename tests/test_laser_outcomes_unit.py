@@ -18,9 +18,9 @@ def hair(bulge, bulb):
     return Follicles(jnp.asarray([bulge]), jnp.asarray([bulb]))
 
 
-def vessels(closed, log_omega=0.0):
+def vessels(closed):
     shape = (DIAMETERS, DEPTHS, 1)
-    return Vessels(jnp.full(shape, log_omega), jnp.full(shape, closed), jnp.zeros(shape, bool))
+    return Vessels(jnp.zeros(shape), jnp.full(shape, closed), jnp.zeros(shape, bool))
 
 
 def test_hair_that_is_not_harmed_stays():
@@ -113,11 +113,12 @@ def test_hyperpigmentation_goes_with_tone_injury_and_area():
     assert (columns[1] < found[1]).all()
 
 
-def test_purpura_is_told_only_from_vessels():
-    basal, tone = jnp.asarray([0.0]), jnp.asarray([28.0])
+def test_purpura_is_told_only_from_vessels_and_half_have_it_at_the_margin():
+    basal, tone = jnp.asarray([0.0, 0.0]), jnp.asarray([28.0, 28.0])
     assert np.isnan(np.asarray(outcomes.events(basal, tone, 0.0).purpura)).all()
-    found = outcomes.events(basal, tone, 0.0, vessels(0.6, np.log(V["events.purpura_omega"])))
-    assert float(found.purpura[0]) == pytest.approx(0.5)
+    margin, spread = V["events.purpura_margin"], V["events.purpura_spread"]
+    found = outcomes.events(basal, tone, 0.0, margin * jnp.asarray([1.0, np.exp(spread)]))
+    assert np.asarray(found.purpura) == pytest.approx(norm.cdf([0.0, 1.0]))
 
 
 @pytest.mark.parametrize(("sought", "area", "name"), [(1.5, 1.0, "sought"), (0.0, -0.1, "area")])

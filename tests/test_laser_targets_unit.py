@@ -55,6 +55,15 @@ def test_no_extra_heat_leaves_the_damage_of_the_tissue(alexandrite):
     assert (np.asarray(targets.follicles(alexandrite, fluences).bulge)[0] > np.asarray(tissue) + 3).all()
 
 
+def test_purpura_is_counted_from_the_fluence_that_harms_one_wall(dye):
+    given = jnp.asarray([4.0])
+    needed = given / targets.purpura(dye, given)[0]
+    classes = np.array([targets.VALUES["vessel.purpuric"]]), targets.vessel_classes()[1]
+    for person, fluence in enumerate(np.asarray(needed)):
+        log_omega = np.asarray(targets.vessels(dye, jnp.asarray([fluence]), classes).log_omega)[0, 0, :, person]
+        assert log_omega.max() == pytest.approx(0.0, abs=1e-5)
+
+
 def test_deeper_vessels_are_spared_and_neither_the_narrowest_nor_the_widest_is_harmed_most(dye):
     found = np.asarray(targets.vessels(dye, jnp.asarray([5.0, 8.0])).log_omega)
     assert found.shape == (2, targets.DIAMETERS, targets.DEPTHS, 2)

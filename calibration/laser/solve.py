@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ...core.laser import columns, outcomes, targets, treat
+from ...core.laser import columns, targets, treat
 from . import crowd, dosed
 from .trials import KINDS, Arm, Part
 
@@ -27,7 +27,7 @@ class Solved(NamedTuple):
 
     typology: (parts, people), degrees. base, rise: temperature without light, C, and what the pulse adds, at POINTS,
     (steps + 1, parts, points, people), the rise with folds before. step: s, (steps, parts). heated: whether the
-    part has a course of heat, (parts,). narrow: ln Omega of the most harmed narrow vessel; closed: vessels, (folds,
+    part has a course of heat, (parts,). purpuric: ln of `targets.purpura`; closed: vessels, (folds,
     parts, diameters, depths, people). broken: melanosomes, ink: its grains, (folds, parts, depths, people). area: share
     of the surface that is treated, renewed: of the dermis that columns renew, (parts, people).
     """
@@ -37,7 +37,7 @@ class Solved(NamedTuple):
     rise: Array
     step: Array
     heated: Array
-    narrow: Array
+    purpuric: Array
     closed: Array
     broken: Array
     ink: Array
@@ -49,7 +49,7 @@ class _Part(NamedTuple):
     base: np.ndarray
     rise: np.ndarray
     step: np.ndarray
-    narrow: np.ndarray
+    purpuric: np.ndarray
     closed: np.ndarray
     broken: np.ndarray
     ink: np.ndarray
@@ -91,7 +91,7 @@ def solved(arms: Iterable[Arm], people: int, say: Say) -> tuple[Solved, tuple[tu
     return whole, order
 
 
-_AXES = {"base": 1, "rise": 2, "step": 1, "heated": 0} | dict.fromkeys(("narrow", "closed", "broken", "ink"), 1)
+_AXES = {"base": 1, "rise": 2, "step": 1, "heated": 0} | dict.fromkeys(("purpuric", "closed", "broken", "ink"), 1)
 _AXES |= {"area": 0, "renewed": 0}
 
 
@@ -100,7 +100,7 @@ class _Padded(NamedTuple):
     rise: np.ndarray
     step: np.ndarray
     heated: np.ndarray
-    narrow: np.ndarray
+    purpuric: np.ndarray
     closed: np.ndarray
     broken: np.ndarray
     ink: np.ndarray
@@ -123,7 +123,7 @@ def _nothing(people: int) -> _Part:
         np.full((2, len(POINTS), people), 33.0),
         np.zeros((few, 2, len(POINTS), people)),
         np.full(1, LONG_AFTER),
-        np.full((few, people), -1e3),
+        np.full((few, people), -10.0),
         np.zeros((few, targets.DIAMETERS, targets.DEPTHS, people)),
         np.zeros((few, people)),
         np.zeros((few, targets.INKS, people)),
@@ -141,7 +141,7 @@ def _found(part: Part, angles: np.ndarray, wanted: set[str]) -> _Part:
 
 def _solve(part: Part, angles: np.ndarray, wanted: set[str]) -> _Part:
     found = [_once(part, angles, folding, wanted) for folding in FOLDS]
-    folded = ("rise", "narrow", "closed", "broken", "ink")
+    folded = ("rise", "purpuric", "closed", "broken", "ink")
     return found[0]._replace(**{name: np.stack([getattr(one, name) for one in found]) for name in folded})
 
 
@@ -162,15 +162,14 @@ def _once(part: Part, angles: np.ndarray, folding: float, wanted: set[str]) -> _
     else:
         base, rise = (jnp.concatenate([x, x, x], axis=1) for x in (base, rise))
     nothing = _nothing(people)
-    narrow, closed, broken, ink = (x[0] for x in nothing[3:7])
+    purpuric, closed, broken, ink = (x[0] for x in nothing[3:7])
     if "port_wine" in wanted:
         harmed = targets.vessels(warmed, fluence)
-        thin = targets.vessel_classes()[0] <= outcomes.VALUES["events.purpura_widest"]
-        narrow = np.asarray(harmed.log_omega)[0, thin].max(axis=(0, 1))
+        purpuric = np.log(np.asarray(targets.purpura(warmed, fluence))[0])
         closed = np.asarray(harmed.closed)[0]
     if "pigment" in wanted:
         particles = targets.pigment(warmed, fluence)
         broken, ink = np.asarray(particles.melanosomes)[0], np.asarray(particles.ink)[0]
-    found = {"base": base, "rise": float(fluence[0]) * np.asarray(rise), "narrow": narrow, "closed": closed}
+    found = {"base": base, "rise": float(fluence[0]) * np.asarray(rise), "purpuric": purpuric, "closed": closed}
     found |= {"step": warmed.course.step[:, 0], "broken": broken, "ink": ink}
     return nothing._replace(**{name: np.asarray(value) for name, value in found.items()})

@@ -139,7 +139,7 @@ class Table:
     @property
     def _light(self) -> "_Light":
         of = self.solved
-        return _Light(of.typology, _Harmed(of.narrow, of.closed, of.broken, of.ink), of.area, of.renewed)
+        return _Light(of.typology, _Harmed(of.purpuric, of.closed, of.broken, of.ink), of.area, of.renewed)
 
     def _read(self, vector: Array, damage: Array, light: "_Light") -> Array:
         """All numbers without effects of trials. damage: ln Omega at POINTS, (parts, points, people)."""
@@ -182,7 +182,7 @@ class _Reading(NamedTuple):
 class _Harmed(NamedTuple):
     """As in `Solved`, at all folds or at one."""
 
-    narrow: Array
+    purpuric: Array
     closed: Array
     broken: Array
     ink: Array
@@ -231,7 +231,7 @@ def _gone(of: _Reading, damage: Array, harmed: _Harmed, renewed: Array, values: 
         harm = Follicles(damage[:, 1], damage[:, 2])
         return outcomes.hair_reduction(harm, of.sessions, of.interval, days, values)[0]
     if what == "purpura":
-        return outcomes.probit(harmed.narrow, values["events.purpura_omega"], values["events.purpura_spread"])
+        return outcomes.purpuric(jnp.exp(harmed.purpuric), values)
     if what.startswith("stain"):
         vessels = Vessels(harmed.closed, harmed.closed, harmed.closed)  # of which blanching reads what is closed
         gone = outcomes.blanching(vessels, of.sessions, of.interval, days, values)[0]

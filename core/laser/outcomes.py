@@ -182,7 +182,7 @@ def events(
     basal: Array,
     typology: ArrayLike,
     sought: ArrayLike,
-    vessels: Vessels | None = None,
+    vessels: Array | None = None,
     area: ArrayLike = 1.0,
     values: Values = VALUES,
 ) -> Events:
@@ -190,7 +190,8 @@ def events(
 
     Args:
       basal: ln Omega of the basal layer, (..., people). typology: angle, degrees, (people,). sought: how events are
-        looked for, 0 (read from charts) to 1 (at every visit). vessels: of normal skin, else no purpura is told (NaN).
+        looked for, 0 (read from charts) to 1 (at every visit). vessels: fluence over that which harms them, as
+        `targets.purpura` gives it, (..., people); if not given, no purpura is told (NaN).
       area: share of the surface that the light covers, less than 1 for columns (`column_risk`).
 
     Raises:
@@ -209,15 +210,15 @@ def events(
         done = probit(basal, omega, v["events.blister_spread"])
         return _expit(logit(jnp.clip(done, LEAST, 1 - LEAST)) + shift)
 
-    if vessels is None:
-        purpura = jnp.full_like(basal, jnp.nan)
-    else:
-        narrow = vessel_classes()[0] <= v["events.purpura_widest"]
-        worst = vessels.log_omega[..., np.flatnonzero(narrow), :, :].max(axis=(-3, -2))
-        purpura = probit(worst, v["events.purpura_omega"], v["events.purpura_spread"])  # nobody overlooks it
+    purpura = jnp.full_like(basal, jnp.nan) if vessels is None else purpuric(vessels, v)  # nobody overlooks it
     blister = v["events.blister_omega"]
     burn = blister * (1 + v["events.burn_deeper"])  # so that nobody burns without a blister
     return Events(seen(blister), seen(burn), purpura, _expit(brown + shift))
+
+
+def purpuric(over: Array, values: Values = VALUES) -> Array:
+    """Share with purpura, of fluence over that which harms the wall of one vessel: it takes more to see it."""
+    return norm.cdf(jnp.log(over / values["events.purpura_margin"]) / values["events.purpura_spread"])
 
 
 def ever(once: Array, sessions: int) -> Array:

@@ -23,7 +23,7 @@ from .heat import radial
 from .heat.timeline import Timeline
 from .heat.tissue import VALUES as HEAT
 from .heat.tissue import Thermal, thermal
-from .treat import PER_MM3, Lit, Warmed, absorption_at, at_depth, damage, death, local
+from .treat import PER_MM3, Lit, Warmed, absorption_at, at_depth, damage, death, harming, local
 
 HERE = Path(__file__).parent
 TABLE = read_table(HERE / "targets.yaml", sources=HERE / "device_sources.yaml")
@@ -84,6 +84,29 @@ def ink_depths() -> np.ndarray:
 def vessels(warmed: Warmed, fluences: Array, classes: tuple[ArrayLike, ArrayLike] | None = None) -> Vessels:
     """Damage to the walls of vessels full of the person's blood, with the kinetics of an arterial wall."""
     diameters, depths = vessel_classes() if classes is None else (np.asarray(x, float) for x in classes)
+    base, walls, centres = _around_vessels(warmed, diameters, depths)
+    shape = (len(fluences), len(diameters), len(depths), -1)
+    of = kinetics("vessel", burns.VALUES["shift.vessel"])
+    base = jnp.broadcast_to(base[:, None], walls.shape)
+    log_omega = damage(of, _flat(base), _flat(walls), warmed.course.step, fluences).reshape(shape)
+    hottest = jnp.stack([(base + fluence * centres).max(axis=0) for fluence in fluences])
+    return Vessels(log_omega, dead(log_omega), hottest > VALUES["vessel.boiled"])
+
+
+def purpura(warmed: Warmed, fluences: Array, diameter: float = VALUES["vessel.purpuric"]) -> Array:
+    """Fluences over that which harms the wall of a vessel that tells of purpura, at the depth that needs least of it.
+
+    1, where the damage of the wall comes to Omega 1; (fluences, people). diameter: of the vessel, mm.
+    """
+    base, walls, _ = _around_vessels(warmed, np.array([diameter]), vessel_classes()[1])
+    of = kinetics("vessel", burns.VALUES["shift.vessel"])
+    needed = harming(of, base, walls[:, 0], warmed.course.step)
+    return fluences[:, None] / needed.min(axis=0)[None]
+
+
+def _around_vessels(warmed: Warmed, diameters: np.ndarray, depths: np.ndarray) -> tuple[Array, Array, Array]:
+    """Temperature without light, C, (steps + 1, depths, people), and its rise for each J/cm2 at the walls and in the
+    middle of vessels full of the person's blood, K, (steps + 1, diameters, depths, people)."""
     radii = diameters / 2
     blood = Thermal(jnp.asarray(HEAT["blood.conductivity"]), jnp.asarray(HEAT["blood.capacity"]), jnp.asarray(0.0))
     unit = _unit(radii, blood, warmed.course, 2)
@@ -98,12 +121,7 @@ def vessels(warmed: Warmed, fluences: Array, classes: tuple[ArrayLike, ArrayLike
     source = _source(warmed, depth, taken)  # (diameters, depths, people)
     base, rise = _tissue(warmed, depth)
     walls, centres = (_added(rise, part, source) for part in (unit.wall, unit.centre))
-    shape = (len(fluences), len(diameters), len(depths), -1)
-    of = kinetics("vessel", burns.VALUES["shift.vessel"])
-    base = jnp.broadcast_to(base[:, None], walls.shape)
-    log_omega = damage(of, _flat(base), _flat(walls), warmed.course.step, fluences).reshape(shape)
-    hottest = jnp.stack([(base + fluence * centres).max(axis=0) for fluence in fluences])
-    return Vessels(log_omega, dead(log_omega), hottest > VALUES["vessel.boiled"])
+    return base, walls, centres
 
 
 def follicles(warmed: Warmed, fluences: Array, melanosomes: ArrayLike | None = None) -> Follicles:

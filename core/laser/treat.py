@@ -37,6 +37,7 @@ FINE, FINEST = 20, 0.005  # cells of equal width at the surface, so that the bas
 DEEP, COARSEST = 44, 0.4  # cells that grow below them; mm
 DERMAL = (0.1, 0.3, 0.6, 0.9)  # share of the dermis above the points at which its damage is followed
 THERMAL = ("stratum_corneum", "epidermis", "dermis", "subcutis")
+HARMING, HALVINGS = (1e-3, 1e4), 30  # J/cm2 between which a fluence that harms is sought, and by how many halvings
 
 
 class Lit(NamedTuple):
@@ -293,6 +294,21 @@ def death(target: str, values: Mapping[str, Any] = calibrated.VALUES) -> Kinetic
 def damage(of: Kinetics, base: Array, rise: Array, steps: ArrayLike, fluences: Array) -> Array:
     """ln Omega of histories, C and K for each J/cm2, (steps + 1, ..., people), at fluences: (fluences, ..., people)."""
     return _damage(of, base, rise, jnp.asarray(steps), fluences)
+
+
+@jax.jit
+def harming(of: Kinetics, base: Array, rise: Array, steps: ArrayLike) -> Array:
+    """Fluence at which Omega comes to 1, J/cm2, (..., people), between the two of HARMING; arguments as of `damage`."""
+    steps = jnp.asarray(steps)
+
+    def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = (low + high) / 2
+        harmed = log_damage(of, base + jnp.exp(middle)[None] * rise, steps) > 0
+        return jnp.where(harmed, low, middle), jnp.where(harmed, middle, high)
+
+    ends = tuple(jnp.full(rise.shape[1:], np.log(end), rise.dtype) for end in HARMING)
+    return jnp.exp(lax.fori_loop(0, HALVINGS, halve, ends)[1])
 
 
 @jax.jit

@@ -81,10 +81,10 @@ EFFECTS: dict[str, Effect] = {
 
 
 def wanted(plan: Sweep) -> dict[str, Target]:
-    """Targets to be read in the skin, by name; `vessels` where purpura is asked for."""
+    """Targets to be read in the skin, by name; `purpura` where that is asked for."""
     aim = EFFECTS[plan.efficacy.outcome].target
     found = {} if aim is None else {"aim": aim}
-    return found | ({"vessels": targets.vessels} if "purpura" in plan.risk.most else {})
+    return found | ({"purpura": targets.purpura} if "purpura" in plan.risk.most else {})
 
 
 def judged(plan: Sweep, read: Mapping[str, Any], basal: Array, tone: Array, values: Values) -> dict[str, Array]:
@@ -97,7 +97,7 @@ def judged(plan: Sweep, read: Mapping[str, Any], basal: Array, tone: Array, valu
     sessions, interval = course(plan)
     share = EFFECTS[plan.efficacy.outcome].share(read["aim"], sessions, interval, plan.efficacy.day, values)
     area = read.get("coverage", 1.0)
-    harm = outcomes.events(basal, tone, plan.risk.sought, read.get("vessels"), area, values)
+    harm = outcomes.events(basal, tone, plan.risk.sought, read.get("purpura"), area, values)
     times = sessions if plan.risk.over == "course" else 1
     return {"efficacy": share} | {name: outcomes.ever(getattr(harm, name), times) for name in plan.risk.most}
 
