@@ -130,7 +130,7 @@ def test_an_estimate_at_the_end_of_its_range_says_so_until_it_is_not():
     text = (HERE / "outside.yaml").read_text(encoding="utf-8")
     at_end = write.outside_text(text, SimpleNamespace(values={"light.plaque": 10.0}, errors={}))
     entry = yaml.safe_load(at_end)["light"]["plaque"]
-    assert (entry["value"], entry["note"][: len(write.AT_END)]) == (10.0, write.AT_END)
+    assert (entry["value"], entry["note"][: len(write.UNTOLD)]) == (10.0, write.UNTOLD)
     again = write.outside_text(at_end, BESIDE)
     assert yaml.safe_load(again)["light"]["plaque"]["note"].startswith("standard error of the logarithm 0.31;")
 

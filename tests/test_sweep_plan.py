@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import yaml
 
-from cutis.core.laser import outcomes
+from cutis.core.laser import outcomes, targets
 from cutis.core.laser.device import named
 from cutis.core.laser.targets import Follicles
 from cutis.trials.compose import options
 from cutis.trials.errors import BadInput
 from cutis.trials.sweep import words
 from cutis.trials.sweep.command import sweep
-from cutis.trials.sweep.effects import judged
+from cutis.trials.sweep.effects import behind, judged, wanted
 from cutis.trials.sweep.plan import combinations, plain
 from cutis.trials.sweep.protocols import course, numbered, protocols
 from cutis.trials.sweep.read import asked
@@ -182,6 +182,19 @@ def test_the_protocol_of_the_device_fills_what_the_plan_leaves():
     usual = named("alexandrite_long").protocol
     assert course(plan) == (usual["sessions"], usual["interval"])
     assert {p.spot for p in protocols(plan)} == {usual["spot"]}
+
+
+def test_purpura_is_read_in_the_skin_where_it_is_asked_for_and_only_there():
+    asks, not_asks = (of(f"risk.most={{burn: 0.01{more}}}") for more in (", purpura: 0.5", ""))
+    assert wanted(asks)["purpura"] is targets.purpura
+    assert "purpura" not in wanted(not_asks)
+    over, basal = jnp.asarray([[0.1, 1.0, 10.0]]), jnp.zeros((1, 3))
+    read = {"aim": Follicles(basal, basal), "purpura": over}
+    told = judged(asks, read, basal, jnp.zeros(3), outcomes.VALUES)
+    assert np.asarray(told["purpura"]) == pytest.approx(np.asarray(outcomes.purpuric(over)))
+    behind_it = {name for name in behind(asks) if "purpura" in name}
+    assert behind_it == {"events.purpura_margin", "events.purpura_spread"}
+    assert not any("purpura" in name for name in behind(not_asks))
 
 
 def test_the_risk_of_a_course_counts_all_its_sessions():

@@ -11,8 +11,8 @@ from .outside import Outside
 from .readings_write import rewritten
 
 SOURCE = "calibration2026"
-AT_END = "at an end of what was searched, so without a standard error"
-ERRORS = rf"standard error of the logarithm [\d.]*\d(, of the SD's [\d.]*\d)?|{AT_END}"
+UNTOLD = "without a standard error, at an end of what was searched or where the likelihood is flat"
+ERRORS = rf"standard error of the logarithm [\d.]*\d(, of the SD's [\d.]*\d)?|{UNTOLD}"
 DERIVED = {
     "sensitivity.weight": "odds ratio of PASI 90 0.99 a kg (Warren 2019), less what concentrations explain",
     "sensitivity.prior_biologic": "odds ratio of PASI 90 0.66, half of that in practice (0.44, Hjort 2024)",
@@ -66,5 +66,5 @@ def outside_text(text: str, beside: Outside) -> str:
 def _with_errors(note: str, errors: list[float | None]) -> str:
     """A note with its standard errors replaced by new ones."""
     told = [f"{error:.2g}" for error in errors if error is not None]
-    said = "standard error of the logarithm " + ", of the SD's ".join(told) if told else AT_END
+    said = "standard error of the logarithm " + ", of the SD's ".join(told) if told else UNTOLD
     return re.sub(ERRORS, said, note)

@@ -182,7 +182,7 @@ def events(
     basal: Array,
     typology: ArrayLike,
     sought: ArrayLike,
-    vessels: Array | None = None,
+    over: Array | None = None,
     area: ArrayLike = 1.0,
     values: Values = VALUES,
 ) -> Events:
@@ -190,7 +190,7 @@ def events(
 
     Args:
       basal: ln Omega of the basal layer, (..., people). typology: angle, degrees, (people,). sought: how events are
-        looked for, 0 (read from charts) to 1 (at every visit). vessels: fluence over that which harms them, as
+        looked for, 0 (read from charts) to 1 (at every visit). over: fluence over that which harms vessels, as
         `targets.purpura` gives it, (..., people); if not given, no purpura is told (NaN).
       area: share of the surface that the light covers, less than 1 for columns (`column_risk`).
 
@@ -210,7 +210,7 @@ def events(
         done = probit(basal, omega, v["events.blister_spread"])
         return _expit(logit(jnp.clip(done, LEAST, 1 - LEAST)) + shift)
 
-    purpura = jnp.full_like(basal, jnp.nan) if vessels is None else purpuric(vessels, v)  # nobody overlooks it
+    purpura = jnp.full_like(basal, jnp.nan) if over is None else purpuric(over, v)  # nobody overlooks it
     blister = v["events.blister_omega"]
     burn = blister * (1 + v["events.burn_deeper"])  # so that nobody burns without a blister
     return Events(seen(blister), seen(burn), purpura, _expit(brown + shift))
